@@ -1,0 +1,1 @@
+"""Data files of the product. Code reads them through `importlib.resources`."""

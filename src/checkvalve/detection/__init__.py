@@ -1,0 +1,1 @@
+"""Whose data is in this text, and may the reader see it?"""

@@ -1,0 +1,32 @@
+"""The statements a detector makes. An exposure is a fact about people; a finding is anything worth a look."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from checkvalve.events.pseudonym import Category
+
+Severity = Literal["informational", "low", "medium", "high", "critical"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exposure:
+    """A registered person's data shown to someone who is not that person."""
+
+    subject: str  # "customer:7", "guest:0f3a…"
+    category: Category
+    recipient: str  # "customer:42", "session:<pseudonym>", "anonymous"
+    span: tuple[int, int]  # code points in the completion as plain text
+    encoding: str  # "plain"; issue of disguises extends this
+    inference: str
+    seen_ms: int  # when its last byte passed, ms since the epoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A detector's statement with the log entries it rests on."""
+
+    detector: str
+    severity: Severity
+    summary: str  # no personal data
+    entries: tuple[int, ...] = ()
+    data: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,98 @@
+"""Keyed pseudonyms of personal identifiers (docs/spec/wire.md, section 6).
+
+The plugin computes the same values in PHP; `tests/golden/pseudonyms.json` binds both. Normal forms are deliberately
+coarse: two spellings of one person's data should meet, and a false meeting costs less than a missed leak.
+"""
+
+import hashlib
+import json
+import re
+from functools import cache
+from importlib.resources import files
+from typing import Final, Literal
+
+Category = Literal["email", "name", "phone", "address", "postcode_name", "order_number"]
+CATEGORIES: Final[tuple[Category, ...]] = ("email", "name", "phone", "address", "postcode_name", "order_number")
+
+MAX_WORDS: Final = 5  # longest name or street line that is registered word by word
+DIGEST_BYTES: Final = 16
+
+_NOT_WORD = re.compile(r"[\x00-/:-@\[-`{-\x7f]+")
+
+
+@cache
+def _tables() -> tuple[dict[int, str], dict[int, str]]:
+    raw = json.loads(files("checkvalve.content").joinpath("fold.json").read_text("utf-8"))
+    fold_map: dict[int, str] = {ord(k): v for k, v in raw["map"].items()}
+    fold_map.update({c: chr(c + 32) for c in range(ord("A"), ord("Z") + 1)})
+    return fold_map, {ord(c): " " for c in raw["space"]}
+
+
+def fold(text: str) -> str:
+    """Lower-case ASCII form of Latin letters; other code points stay as they are."""
+    return text.translate(_tables()[0])
+
+
+def words(text: str) -> list[str]:
+    """Folded words: runs of letters and digits; everything else separates."""
+    return [w for w in _NOT_WORD.split(fold(text).translate(_tables()[1])) if w]
+
+
+def pseudonym(key: bytes, category: str, normal: str) -> str:
+    """32 hex digits for one normalised identifier under the site's 32-byte key (keyed BLAKE2b, RFC 7693)."""
+    message = category.encode() + b"\x1f" + normal.encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(message, key=key, digest_size=DIGEST_BYTES).hexdigest()
+
+
+def normal_email(value: str) -> str | None:
+    folded = "".join(fold(value).split())
+    return folded if folded.count("@") == 1 and not folded.startswith("@") and not folded.endswith("@") else None
+
+
+def normal_phone(value: str) -> str | None:
+    digits = re.sub(r"[^0-9]", "", value).lstrip("0")
+    return digits[-9:] if len(digits) >= 7 else None
+
+
+def normal_words(value: str) -> str | None:
+    """Names and street lines: 2 to 5 words; a longer one is reduced to its first and last word."""
+    found = words(value)
+    if len(found) < 2:
+        return None
+    return " ".join(found if len(found) <= MAX_WORDS else (found[0], found[-1]))
+
+
+def normal_postcode(value: str) -> str:
+    return re.sub(r"[^0-9a-z]", "", fold(value))
+
+
+def normal_order_number(value: str) -> str | None:
+    return value if value.isascii() and value.isdigit() else None
+
+
+def identifiers(
+    key: bytes,
+    *,
+    email: str | None = None,
+    name: str | None = None,
+    phone: str | None = None,
+    address: str | None = None,
+    postcode: str | None = None,
+    order_numbers: tuple[str, ...] = (),
+) -> list[tuple[Category, str]]:
+    """All (category, pseudonym) pairs under which one person is registered. Values that say nothing are left out."""
+    normals: list[tuple[Category, str | None]] = [
+        ("email", normal_email(email or "")),
+        ("phone", normal_phone(phone or "")),
+    ]
+    name_words = words(name or "")
+    if full := normal_words(name or ""):
+        normals.append(("name", full))
+        parts = full.split(" ")
+        normals.append(("name", " ".join([parts[-1], *parts[:-1]])))  # "Schmidt Anna"
+    normals.append(("address", normal_words(address or "")))
+    code = normal_postcode(postcode or "")
+    if code and name_words:
+        normals.append(("postcode_name", f"{code}|{name_words[-1]}"))
+    normals += [("order_number", normal_order_number(n)) for n in order_numbers]
+    return list(dict.fromkeys((c, pseudonym(key, c, n)) for c, n in normals if n))

@@ -1,0 +1,1 @@
+"""The log entry, its place in the tree, and the proof anyone can check."""

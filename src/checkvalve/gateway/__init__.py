@@ -1,0 +1,1 @@
+"""The LLM proxy: logs, detects in the stream, enforces."""

@@ -1,0 +1,1 @@
+"""The case: what is known, since when, from which entries."""

@@ -1,0 +1,1 @@
+"""Documents for authorities and people, filled from facts, checked for completeness."""

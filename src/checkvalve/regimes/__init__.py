@@ -1,0 +1,1 @@
+"""Law as data, and the arithmetic of its deadlines."""

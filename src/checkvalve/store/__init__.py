@@ -1,0 +1,1 @@
+"""State in SQL and evidence in segments; the only package that touches a database."""
