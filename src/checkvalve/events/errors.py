@@ -2,7 +2,7 @@
 
 
 class EventError(Exception):
-    """Bytes from outside that cannot be used. `code` is stable and goes on the wire; `hint` tells a person what to do."""
+    """Bytes from outside that cannot be used. `code` is stable; `hint` says what to do."""
 
     def __init__(self, code: str, hint: str) -> None:
         super().__init__(f"{code}: {hint}")
