@@ -1,0 +1,286 @@
+"""Tables of the state database. Everything here is rebuilt from the log, save keys, people and pairing.
+
+Times are milliseconds since the epoch, UTC. `data` columns hold JSON. Changes go through a migration in `migrations/`;
+a test compares this file with what the migrations build.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# How far the log has been digested: one row, `next_entry`.
+cursor = Table(
+    "cursor",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+# --- who may speak -------------------------------------------------------------------------------------------------
+
+sites = Table(
+    "sites",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("site_url", String, nullable=False, unique=True),
+    Column("rest_url", String, nullable=False),
+    Column("pseudonym_key", LargeBinary, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+)
+
+sensors = Table(
+    "sensors",
+    metadata,
+    Column("keyid", String, primary_key=True),
+    Column("kind", String, nullable=False),  # wordpress | gateway
+    Column("site", String, nullable=True),
+    Column("name", String, nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("paired_ms", BigInteger, nullable=False),
+    Column("last_seen_ms", BigInteger, nullable=True),
+    Column("skew_ms", BigInteger, nullable=True),  # sensor's clock minus ours
+    Column("versions", JSON, nullable=False),
+)
+
+pairing_codes = Table(
+    "pairing_codes",
+    metadata,
+    Column("code_hash", String, primary_key=True),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    Column("used_ms", BigInteger, nullable=True),
+    Column("created_by", String, nullable=False),
+)
+
+# --- what was said -------------------------------------------------------------------------------------------------
+
+events = Table(
+    "events",
+    metadata,
+    Column("entry", BigInteger, primary_key=True, autoincrement=False),
+    Column("sensor", String, nullable=False),
+    Column("seq", BigInteger, nullable=True),
+    Column("digest", String, nullable=False),  # keyed; recognises the same line under the same number
+    Column("received_ms", BigInteger, nullable=False),
+    Column("time_ms", BigInteger, nullable=True),  # null: malformed
+    Column("site", String, nullable=True),
+    Column("class_uid", Integer, nullable=True),
+    Column("activity_id", Integer, nullable=True),
+    Column("trace", String, nullable=True),
+    Column("session", String, nullable=True),
+    Column("requester", String, nullable=True),
+    Column("plugin", String, nullable=True),
+    Column("route", String, nullable=True),
+    Column("summary", String, nullable=False),  # one line, no personal data
+    UniqueConstraint("sensor", "seq"),
+    Index("ix_events_site_time", "site", "time_ms"),
+    Index("ix_events_trace", "trace"),
+)
+
+subjects = Table(
+    "subjects",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("ref", String, primary_key=True),
+    Column("rev", BigInteger, nullable=False),  # the log entry that said so
+    Column("ids", JSON, nullable=False),
+    Column("gone", Boolean, nullable=False),
+    Index("ix_subjects_site_rev", "site", "rev"),
+)
+
+inferences = Table(
+    "inferences",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("entry", BigInteger, nullable=False),
+    Column("site", String, nullable=True),
+    Column("started_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger, nullable=True),
+    Column("model", String, nullable=True),
+    Column("outcome", String, nullable=False),
+    Column("prompt_tokens", Integer, nullable=True),
+    Column("completion_tokens", Integer, nullable=True),
+    Column("plugin", String, nullable=True),
+    Column("route", String, nullable=True),
+    Column("session", String, nullable=True),
+    Column("recipient", String, nullable=False),
+    Column("trace", String, nullable=True),
+)
+
+# One row per person, category and reader of one inference. `shown` false: it stood in the prompt only (worst case).
+exposures = Table(
+    "exposures",
+    metadata,
+    Column("inference", String, primary_key=True),
+    Column("subject", String, primary_key=True),
+    Column("category", String, primary_key=True),
+    Column("recipient", String, primary_key=True),
+    Column("shown", Boolean, primary_key=True),
+    Column("entry", BigInteger, nullable=False),
+    Column("site", String, nullable=False),
+    Column("seen_ms", BigInteger, nullable=False),
+    Column("detected_ms", BigInteger, nullable=False),
+    Column("plugin", String, nullable=True),
+    Column("route", String, nullable=True),
+    Column("session", String, nullable=True),
+    Column("model", String, nullable=True),
+    Column("trace", String, nullable=True),
+    Column("incident", String, nullable=True),
+    Index("ix_exposures_site_seen", "site", "seen_ms"),
+    Index("ix_exposures_incident", "incident"),
+)
+
+findings = Table(
+    "findings",
+    metadata,
+    Column("entry", BigInteger, primary_key=True, autoincrement=False),
+    Column("detector", String, primary_key=True),
+    Column("site", String, nullable=True),
+    Column("severity", String, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("summary", String, nullable=False),
+    Column("data", JSON, nullable=False),
+)
+
+# --- the case ------------------------------------------------------------------------------------------------------
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("site", String, nullable=False),
+    Column("open", Boolean, nullable=False),
+    Column("opened_ms", BigInteger, nullable=False),
+    Column("state", JSON, nullable=False),
+)
+
+# A change of a case. Also the work queue: `handled_ms` is set by the one worker that claimed the row.
+transitions = Table(
+    "transitions",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("incident", String, ForeignKey("incidents.id"), nullable=False),
+    Column("kind", String, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("by", String, nullable=False),
+    Column("entries", JSON, nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("handled_ms", BigInteger, nullable=True),
+    UniqueConstraint("incident", "position"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("incident", String, ForeignKey("incidents.id"), nullable=False),
+    Column("playbook", String, nullable=False),
+    Column("state", JSON, nullable=False),
+    Column("done", Boolean, nullable=False),
+)
+
+commands = Table(
+    "commands",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("position", BigInteger, nullable=False),  # order of execution within the installation
+    Column("run", String, ForeignKey("runs.id"), nullable=False),
+    Column("incident", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("data", JSON, nullable=False),
+    Column("status", String, nullable=False),  # queued | claimed | waiting | done | failed | …
+    Column("attempts", Integer, nullable=False),
+    Column("due_ms", BigInteger, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger, nullable=True),
+    Column("outcome", JSON, nullable=True),
+    Index("ix_commands_status", "status", "due_ms"),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("jti", String, primary_key=True),
+    Column("site", String, nullable=False),
+    Column("hand", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("args", JSON, nullable=False),
+    Column("jws", String, nullable=False),
+    Column("issued_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    Column("incident", String, nullable=True),
+    Column("command", String, nullable=True),
+    Column("released_by", String, nullable=True),  # jti of the release
+    Column("reported", String, nullable=True),  # what the sensor said came of it
+    Column("reported_ms", BigInteger, nullable=True),
+    Index("ix_orders_site_hand", "site", "hand"),
+)
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("incident", String, primary_key=True),
+    Column("regime", String, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("complete", Boolean, nullable=False),
+    Column("data", JSON, nullable=False),
+)
+
+# --- people --------------------------------------------------------------------------------------------------------
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("password", String, nullable=False),  # argon2id
+    Column("roles", JSON, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", String, primary_key=True),
+    Column("user", String, ForeignKey("users.name"), nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+)
+
+login_failures = Table(
+    "login_failures",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("who", String, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Index("ix_login_failures_who", "who", "at_ms"),
+)
+
+organisation = Table(
+    "organisation",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("data", JSON, nullable=False),  # controller, DPO contact, country
+)
