@@ -1,0 +1,115 @@
+"""People who may log in to the console: argon2id passwords, server-side sessions, a brake on guessing."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error
+from sqlalchemy import delete, func, insert, select
+
+from checkvalve.engine.errors import EngineError
+from checkvalve.store.schema import login_failures, sessions, users
+from checkvalve.store.state import State
+
+ROLES = (
+    "incident_lead",
+    "wordpress_admin",
+    "woocommerce",
+    "ai_engineer",
+    "dpo",
+    "communications",
+    "controller",
+    "hoster",
+    "auditor",
+)
+SESSION_MS = 12 * 3600 * 1000
+FAILURE_WINDOW_MS = 15 * 60 * 1000
+MAX_FAILURES = 10
+MIN_PASSWORD = 12
+
+_hasher = PasswordHasher()
+# Checked when the user does not exist, so that the answer takes as long.
+_NOBODY = _hasher.hash(secrets.token_hex(16))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    name: str
+    roles: tuple[str, ...]
+
+
+class Accounts:
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def add(self, name: str, password: str, roles: tuple[str, ...], now_ms: int) -> User:
+        if not name or len(name) > 80 or not name.isprintable():
+            raise EngineError("bad_name", "a user name has 1 to 80 printable characters")
+        if len(password) < MIN_PASSWORD:
+            raise EngineError("weak_password", f"a password has at least {MIN_PASSWORD} characters")
+        if unknown := set(roles) - set(ROLES):
+            raise EngineError("unknown_role", f"no such role: {', '.join(sorted(unknown))}; roles: {', '.join(ROLES)}")
+        with self._state.begin() as db:
+            if db.execute(select(users.c.name).where(users.c.name == name)).first():
+                raise EngineError("user_exists", f"there is a user {name} already")
+            db.execute(
+                insert(users).values(name=name, password=_hasher.hash(password), roles=list(roles), created_ms=now_ms)
+            )
+        return User(name=name, roles=roles)
+
+    def names(self) -> list[str]:
+        with self._state.read() as db:
+            return list(db.scalars(select(users.c.name).order_by(users.c.name)))
+
+    def log_in(self, name: str, password: str, address: str, now_ms: int) -> str:
+        """A fresh session token. The same error for a wrong name and a wrong password."""
+        self._brake((f"user:{name[:80]}", f"address:{address}"), now_ms)
+        with self._state.read() as db:
+            row = db.execute(select(users).where(users.c.name == name)).first()
+        try:
+            _hasher.verify(row.password if row else _NOBODY, password)
+        except Argon2Error:
+            row = None
+        if row is None:
+            with self._state.begin() as db:
+                for who in (f"user:{name[:80]}", f"address:{address}"):
+                    db.execute(insert(login_failures).values(who=who, at_ms=now_ms))
+            raise EngineError("login_failed", "name or password is wrong")
+        token = secrets.token_urlsafe(32)
+        with self._state.begin() as db:
+            db.execute(delete(sessions).where(sessions.c.expires_ms < now_ms))
+            db.execute(delete(login_failures).where(login_failures.c.who == f"user:{name}"))
+            db.execute(
+                insert(sessions).values(
+                    token_hash=_hash(token), user=name, created_ms=now_ms, expires_ms=now_ms + SESSION_MS
+                )
+            )
+        return token
+
+    def who(self, token: str, now_ms: int) -> User | None:
+        query = (
+            select(users.c.name, users.c.roles)
+            .join(sessions, sessions.c.user == users.c.name)
+            .where(sessions.c.token_hash == _hash(token), sessions.c.expires_ms > now_ms)
+        )
+        with self._state.read() as db:
+            row = db.execute(query).first()
+        return User(name=row.name, roles=tuple(row.roles)) if row else None
+
+    def log_out(self, token: str) -> None:
+        with self._state.begin() as db:
+            db.execute(delete(sessions).where(sessions.c.token_hash == _hash(token)))
+
+    def _brake(self, whos: tuple[str, ...], now_ms: int) -> None:
+        since = now_ms - FAILURE_WINDOW_MS
+        with self._state.begin() as db:
+            db.execute(delete(login_failures).where(login_failures.c.at_ms < since))
+            for who in whos:
+                count = db.scalar(select(func.count()).where(login_failures.c.who == who)) or 0
+                if count >= MAX_FAILURES:
+                    raise EngineError("too_many_attempts", "too many failed log-ins; wait 15 minutes", retry_after=900)
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

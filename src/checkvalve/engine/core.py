@@ -1,0 +1,119 @@
+"""One installation, wired: keys, log, state, pipeline, worker. The web and the command line talk to this object only."""
+
+import asyncio
+import base64
+import hashlib
+import time
+from typing import Any
+
+import msgspec
+from sqlalchemy import select
+
+from checkvalve.engine.accounts import Accounts
+from checkvalve.engine.changed import Changed
+from checkvalve.engine.identity import Identity, load_identity
+from checkvalve.engine.ingest import Accepted, Ingest
+from checkvalve.engine.orders import OrderBook
+from checkvalve.engine.pairing import Pairing
+from checkvalve.engine.pipeline import Pipeline
+from checkvalve.engine.settings import Settings, make_private
+from checkvalve.engine.worker import Worker
+from checkvalve.events.signature import Message
+from checkvalve.store.journal import Draft, GroupCommitter, Journal
+from checkvalve.store.schema import sensors, sites, subjects
+from checkvalve.store.state import State, open_state
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Core:
+    """Made by `open_core`. `start()` and `stop()` run on the event loop; everything else may be called between."""
+
+    def __init__(self, settings: Settings, identity: Identity, journal: Journal, state: State) -> None:
+        self.settings = settings
+        self.identity = identity
+        self.journal = journal
+        self.state = state
+        self.changed = Changed()
+        self.committer = GroupCommitter(journal)
+        self.pipeline = Pipeline(journal, state, identity, self.changed)
+        self.ingest = Ingest(state, self.committer, identity.repeat_key)
+        self.accounts = Accounts(state)
+        self.orders = OrderBook(state, identity)
+        self.pairing = Pairing(state, identity, settings, self.ingest.next_sequence)
+        self.worker = Worker(self.pipeline, self.orders, self.decide, state, identity, settings, self.changed, now_ms)
+
+    def now_ms(self) -> int:
+        return now_ms()
+
+    async def start(self) -> None:
+        self.changed.bind(asyncio.get_running_loop())
+        await asyncio.to_thread(self.pipeline.catch_up)
+        await self.committer.start()
+        await self.worker.start()
+
+    async def stop(self) -> None:
+        await self.worker.stop()
+        await self.committer.stop()
+        self.journal.close()
+        self.state.close()
+
+    async def accept(self, message: Message, body: bytes) -> Accepted:
+        """A batch from a sensor: acknowledged once on disk, digested right after."""
+        accepted = await self.ingest.accept(message, body, self.now_ms())
+        if accepted.entries:
+            self.pipeline.wake()
+        return accepted
+
+    async def decide(self, drafts: list[Draft]) -> list[int]:
+        """Log decisions and digest them; returns their entry numbers once the state shows them."""
+        entries = await self.committer.append(drafts)
+        await self.pipeline.digested(entries[-1])
+        return entries
+
+    async def pair_sensor(self, body: bytes) -> dict[str, Any]:
+        answer = self.pairing.pair(body, self.now_ms())
+        self.changed.ring()
+        return answer
+
+    def gateway_config(self) -> dict[str, Any]:
+        """What a gateway needs to enforce and detect (docs/spec/wire.md, section 8)."""
+        with self.state.read() as db:
+            site_rows = db.execute(select(sites.c.site, sites.c.pseudonym_key).order_by(sites.c.site)).all()
+            keys = db.execute(
+                select(sensors.c.keyid, sensors.c.site, sensors.c.public_key).where(sensors.c.kind == "wordpress")
+            ).all()
+        config: dict[str, Any] = {
+            "sites": {
+                row.site: {
+                    "pseudonym_key": _b64(row.pseudonym_key),
+                    "contexts": {k.keyid: _b64(k.public_key) for k in keys if k.site == row.site},
+                }
+                for row in site_rows
+            },
+            "orders": self.orders.in_force(None, "gateway", self.now_ms()),
+            "register": {row.site: self.pipeline.registers.rev(row.site) for row in site_rows},
+        }
+        config["version"] = hashlib.sha256(msgspec.json.encode(config)).hexdigest()[:16]
+        return config
+
+    def register_since(self, site: str, since: int) -> list[dict[str, Any]]:
+        query = (
+            select(subjects).where(subjects.c.site == site, subjects.c.rev > since).order_by(subjects.c.rev).limit(50_000)
+        )
+        with self.state.read() as db:
+            return [{"rev": r.rev, "ref": r.ref, "ids": r.ids, "gone": r.gone} for r in db.execute(query)]
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def open_core(settings: Settings) -> Core:
+    """Open the data directory: refuses a second core, loose permissions, and a log shorter than its checkpoint."""
+    make_private(settings.data)
+    identity = load_identity(settings.data)
+    journal = Journal.open(settings.data, key=identity.log_key, origin=identity.origin)
+    return Core(settings, identity, journal, open_state(settings.state_file))

@@ -1,0 +1,224 @@
+"""Events into rows: what a sensor said, reduced to metadata and pseudonyms, in the digesting transaction.
+
+The clear content stays sealed in the log; these tables say where to look.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from checkvalve.events import event as ocsf
+from checkvalve.events.event import Event, Malformed
+from checkvalve.store.schema import events, findings, inferences, sensors, subjects
+
+FUTURE_MS = 300_000
+MAX_TEXT = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """One log entry from a sensor. `site` is the sensor's own; a gateway speaks for the site of the verified caller."""
+
+    entry: int
+    sensor: str
+    seq: int
+    digest: str
+    received_ms: int
+    site: str | None
+    event: Event | Malformed
+
+
+def record(db: Connection, seen: Observed) -> None:
+    """The row of an event, and the findings about its place in the sequence and its clock."""
+    _sequence(db, seen)
+    parsed = seen.event
+    row: dict[str, Any] = {
+        "entry": seen.entry,
+        "sensor": seen.sensor,
+        "seq": seen.seq,
+        "digest": seen.digest,
+        "received_ms": seen.received_ms,
+        "site": seen.site,
+    }
+    if isinstance(parsed, Malformed):
+        row["summary"] = f"malformed: {parsed.reason}"[:MAX_TEXT]
+        finding(db, seen, "malformed_event", "medium", parsed.reason)
+    else:
+        own = parsed.own
+        row |= {
+            "time_ms": parsed.time,
+            "class_uid": parsed.class_uid,
+            "activity_id": parsed.activity_id,
+            "trace": parsed.trace,
+            "session": _text(own.get("session")),
+            "requester": _requester(own),
+            "plugin": _text(own.get("plugin")),
+            "route": _text(own.get("route")),
+            "summary": summary(parsed),
+        }
+        if parsed.time > seen.received_ms + FUTURE_MS:
+            ahead = (parsed.time - seen.received_ms) // 1000
+            finding(db, seen, "future_event", "low", f"the event's time is {ahead} s ahead of ours")
+    db.execute(insert(events).values(**row))
+    db.execute(update(sensors).where(sensors.c.keyid == seen.sensor).values(last_seen_ms=seen.received_ms))
+
+
+def finding(
+    db: Connection, seen: Observed, detector: str, severity: str, text: str, data: dict[str, Any] | None = None
+) -> None:
+    statement = upsert(findings).values(
+        entry=seen.entry,
+        detector=detector,
+        site=seen.site,
+        severity=severity,
+        at_ms=seen.received_ms,
+        summary=text[:MAX_TEXT],
+        data={"sensor": seen.sensor, **(data or {})},
+    )
+    db.execute(statement.on_conflict_do_nothing())
+
+
+def _sequence(db: Connection, seen: Observed) -> None:
+    highest = db.scalar(select(func.max(events.c.seq)).where(events.c.sensor == seen.sensor)) or 0
+    if seen.seq > highest + 1:
+        missing = {"first": highest + 1, "last": seen.seq - 1}
+        text = f"numbers {highest + 1} to {seen.seq - 1} never arrived"
+        finding(db, seen, "sequence_gap", "medium", text, missing)
+
+
+def put_subject(
+    db: Connection, site: str, entry: int, subject: dict[str, Any]
+) -> tuple[str, list[list[str]], bool] | None:
+    """Upsert one person of the register. The newest entry wins. None when the event does not hold a subject."""
+    ref, ids, gone = subject.get("ref"), subject.get("identifiers", []), subject.get("gone") is True
+    if not isinstance(ref, str) or not ref or len(ref) > 100 or not isinstance(ids, list):
+        return None
+    clean = [[c, h] for c, h in (p for p in ids if isinstance(p, list) and len(p) == 2) if _is_pseudonym(c, h)]
+    kept = [] if gone else clean
+    values = {"site": site, "ref": ref, "rev": entry, "ids": kept, "gone": gone}
+    statement = upsert(subjects).values(**values)
+    db.execute(
+        statement.on_conflict_do_update(index_elements=["site", "ref"], set_=values, where=subjects.c.rev <= entry)
+    )
+    return ref, kept, gone
+
+
+def put_inference(db: Connection, entry: int, site: str | None, found: Event, recipient: str) -> None:
+    inference = found.own["inference"]
+    caller = _dict(inference.get("caller"))
+    model = found.body.get("ai_model")
+    statement = upsert(inferences).values(
+        id=str(inference["id"])[:80],
+        entry=entry,
+        site=site,
+        started_ms=_whole(inference.get("started_ms")) or found.time,
+        ended_ms=_whole(inference.get("ended_ms")),
+        model=_text(model.get("name")) if isinstance(model, dict) else None,
+        outcome=_text(inference.get("outcome")) or "unknown",
+        prompt_tokens=_whole(inference.get("prompt_tokens")),
+        completion_tokens=_whole(inference.get("completion_tokens")),
+        plugin=_text(caller.get("plugin")),
+        route=_text(caller.get("route")),
+        session=_text(caller.get("session")),
+        recipient=recipient,
+        trace=found.trace,
+    )
+    db.execute(statement.on_conflict_do_nothing())
+
+
+def recipient_of(caller: dict[str, Any] | None) -> tuple[str | None, str]:
+    """(requester ref or None, recipient) of a caller context, as the gateway names them (wire.md, section 8)."""
+    requester = (caller or {}).get("requester")
+    ref = requester.get("ref") if isinstance(requester, dict) else None
+    if isinstance(ref, str) and ref:
+        return ref, ref
+    session = (caller or {}).get("session")
+    return None, f"session:{session}" if isinstance(session, str) and session else "anonymous"
+
+
+def summary(found: Event) -> str:
+    """One line for the timeline. Only ids, routes, names of plugins and numbers."""
+    own, body = found.own, found.body
+    match found.class_uid:
+        case ocsf.AUTHENTICATION:
+            verb = "log-out" if found.activity_id == 2 else "log-in"
+            return f"{verb}{' failed' if body.get('status_id') == 2 else ''}: {_uid(body, 'user')}"
+        case ocsf.ACCOUNT_CHANGE:
+            return f"user {'deleted' if found.activity_id == 6 else 'created'}: {_uid(body, 'user')}"
+        case ocsf.USER_ACCESS:
+            privileges = body.get("privileges")
+            listed = ", ".join(map(str, privileges[:5])) if isinstance(privileges, list) else "?"
+            return f"role {'removed from' if found.activity_id == 4 else 'given to'} {_uid(body, 'user')}: {listed}"[
+                :MAX_TEXT
+            ]
+        case ocsf.APPLICATION_LIFECYCLE:
+            verbs = {
+                1: "installed",
+                2: "removed",
+                3: "started",
+                4: "stopped",
+                6: "enabled",
+                7: "disabled",
+                8: "updated",
+            }
+            return f"plugin {verbs.get(found.activity_id, 'changed')}: {_uid(body, 'app')}"
+        case ocsf.WEB_RESOURCES:
+            order = _dict(own.get("order"))
+            change = f"{order.get('from')} to {order.get('to')}" if found.activity_id == 3 else "created"
+            return f"{'probe ' if order.get('probe') else ''}order {order.get('number', '?')}: {change}"[:MAX_TEXT]
+        case ocsf.USER_INVENTORY:
+            return "register of people updated"
+        case ocsf.HTTP_ACTIVITY:
+            return f"call to the model by {own.get('plugin') or 'the shop'}"[:MAX_TEXT]
+        case ocsf.DETECTION_FINDING:
+            return f"{len(_list(own.get('exposures')))} exposure(s) seen in an answer"
+        case ocsf.REMEDIATION_ACTIVITY:
+            outcome = _dict(own.get("outcome"))
+            return f"order {outcome.get('jti', '?')}: {outcome.get('status', '?')}"[:MAX_TEXT]
+        case ocsf.API_ACTIVITY if "inference" in own:
+            inference = _dict(own["inference"])
+            return f"inference: {inference.get('outcome', '?')}, {inference.get('completion_tokens')} tokens"[:MAX_TEXT]
+        case ocsf.API_ACTIVITY:
+            api, answer = _dict(body.get("api")), _dict(body.get("http_response"))
+            return f"{api.get('operation', '?')} -> {answer.get('code', '?')}"[:MAX_TEXT]
+        case _:
+            return f"event of class {found.class_uid}"
+
+
+def _requester(own: dict[str, Any]) -> str | None:
+    requester = own.get("requester")
+    if not isinstance(requester, dict):
+        return None
+    return _text(requester.get("ref")) or ("anonymous" if requester.get("anonymous") else None)
+
+
+def _text(value: Any) -> str | None:
+    return value[:MAX_TEXT] if isinstance(value, str) and value else None
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _uid(body: dict[str, Any], key: str) -> str:
+    holder = body.get(key)
+    return (_text(holder.get("uid")) or "?") if isinstance(holder, dict) else "?"
+
+
+def _is_pseudonym(category: Any, value: Any) -> bool:
+    return (
+        isinstance(category, str)
+        and isinstance(value, str)
+        and len(value) == 32
+        and all(c in "0123456789abcdef" for c in value)
+    )

@@ -1,0 +1,50 @@
+"""Where things lie and which address is which. One data directory holds everything of one installation."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from checkvalve.engine.errors import EngineError
+
+DEFAULT_LISTEN = "127.0.0.1:8470"
+DEFAULT_GATEWAY = "127.0.0.1:8471"
+DEFAULT_DATA = "~/.local/share/checkvalve"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Settings of one installation. Addresses are `host:port`, URLs without a trailing slash."""
+
+    data: Path
+    listen: str = DEFAULT_LISTEN
+    public_url: str = f"http://{DEFAULT_LISTEN}"  # as sensors and people reach core
+    gateway_url: str = f"http://{DEFAULT_GATEWAY}"  # as the shop reaches the gateway
+    sync_seconds: float = 5.0  # how often a shop's outbox is asked for
+
+    @property
+    def log_dir(self) -> Path:
+        return self.data
+
+    @property
+    def state_file(self) -> Path:
+        return self.data / "state.db"
+
+    @property
+    def gateway_dir(self) -> Path:
+        return self.data / "gateway"
+
+
+def data_dir(given: str | None) -> Path:
+    """`--data`, else CHECKVALVE_DATA, else the user's data directory."""
+    return Path(given or os.environ.get("CHECKVALVE_DATA") or DEFAULT_DATA).expanduser().resolve()
+
+
+def make_private(path: Path) -> None:
+    """Create a directory that only its owner may enter; refuse one that others can."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    require_private(path)
+
+
+def require_private(path: Path) -> None:
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        raise EngineError("not_private", f"{path} can be read by other users; run: chmod -R go-rwx {path}")
