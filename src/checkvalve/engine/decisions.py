@@ -1,7 +1,7 @@
 """Decisions as log entries: what the system or a person decided, and what came of it.
 
 They are written before anything follows from them.
-One JSON object an entry: `{"type": …, "at_ms": …, "by": "core" | "user:<name>", …}`. The pipeline digests them like events.
+One JSON object an entry: `{"type": …, "at_ms": …, "by": "core" | "user:<name>", …}`; digested like events.
 """
 
 from dataclasses import dataclass
