@@ -53,9 +53,7 @@ class Accounts:
         with self._state.begin() as db:
             if db.execute(select(users.c.name).where(users.c.name == name)).first():
                 raise EngineError("user_exists", f"there is a user {name} already")
-            db.execute(
-                insert(users).values(name=name, password=_hasher.hash(password), roles=list(roles), created_ms=now_ms)
-            )
+            db.execute(insert(users).values(name=name, password=_hasher.hash(password), roles=list(roles), created_ms=now_ms))
         return User(name=name, roles=roles)
 
     def names(self) -> list[str]:
@@ -81,9 +79,7 @@ class Accounts:
             db.execute(delete(sessions).where(sessions.c.expires_ms < now_ms))
             db.execute(delete(login_failures).where(login_failures.c.who == f"user:{name}"))
             db.execute(
-                insert(sessions).values(
-                    token_hash=_hash(token), user=name, created_ms=now_ms, expires_ms=now_ms + SESSION_MS
-                )
+                insert(sessions).values(token_hash=_hash(token), user=name, created_ms=now_ms, expires_ms=now_ms + SESSION_MS)
             )
         return token
 

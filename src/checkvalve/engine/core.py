@@ -100,9 +100,7 @@ class Core:
         return config
 
     def register_since(self, site: str, since: int) -> list[dict[str, Any]]:
-        query = (
-            select(subjects).where(subjects.c.site == site, subjects.c.rev > since).order_by(subjects.c.rev).limit(50_000)
-        )
+        query = select(subjects).where(subjects.c.site == site, subjects.c.rev > since).order_by(subjects.c.rev).limit(50_000)
         with self.state.read() as db:
             return [{"rev": r.rev, "ref": r.ref, "ids": r.ids, "gone": r.gone} for r in db.execute(query)]
 

@@ -14,7 +14,7 @@ from sqlalchemy import func, select, update
 from checkvalve.engine.errors import EngineError
 from checkvalve.events import signature
 from checkvalve.events.errors import EventError
-from checkvalve.store.journal import Draft, GroupCommitter, StoreBusy
+from checkvalve.store.journal import Draft, GroupCommitter, StoreBusyError
 from checkvalve.store.schema import events, sensors
 from checkvalve.store.state import State
 
@@ -85,7 +85,7 @@ class Ingest:
             drafts = [Draft(kind="event", source=sensor.keyid, seq=seq, clear=line, t=now_ms) for seq, line, _ in fresh]
             try:
                 entries = await self._committer.append(drafts)
-            except StoreBusy as error:
+            except StoreBusyError as error:
                 raise EngineError("busy", "the log cannot be written now (disk full?)", retry_after=5) from error
             recent = self._recent[sensor.keyid]
             for seq, _, digest in fresh:
@@ -107,9 +107,7 @@ class Ingest:
             with self._state.begin() as db:
                 db.execute(update(sensors).where(sensors.c.keyid == keyid).values(skew_ms=skew))
 
-    def _verified(
-        self, message: signature.Message, required: tuple[str, ...]
-    ) -> tuple[signature.SignatureInput, Sensor]:
+    def _verified(self, message: signature.Message, required: tuple[str, ...]) -> tuple[signature.SignatureInput, Sensor]:
         try:
             given = signature.parse_input(message.headers)
             sensor = self._sensor(given.keyid)

@@ -88,9 +88,7 @@ def _sequence(db: Connection, seen: Observed) -> None:
         finding(db, seen, "sequence_gap", "medium", text, missing)
 
 
-def put_subject(
-    db: Connection, site: str, entry: int, subject: dict[str, Any]
-) -> tuple[str, list[list[str]], bool] | None:
+def put_subject(db: Connection, site: str, entry: int, subject: dict[str, Any]) -> tuple[str, list[list[str]], bool] | None:
     """Upsert one person of the register. The newest entry wins. None when the event does not hold a subject."""
     ref, ids, gone = subject.get("ref"), subject.get("identifiers", []), subject.get("gone") is True
     if not isinstance(ref, str) or not ref or len(ref) > 100 or not isinstance(ids, list):
@@ -99,9 +97,7 @@ def put_subject(
     kept = [] if gone else clean
     values = {"site": site, "ref": ref, "rev": entry, "ids": kept, "gone": gone}
     statement = upsert(subjects).values(**values)
-    db.execute(
-        statement.on_conflict_do_update(index_elements=["site", "ref"], set_=values, where=subjects.c.rev <= entry)
-    )
+    db.execute(statement.on_conflict_do_update(index_elements=["site", "ref"], set_=values, where=subjects.c.rev <= entry))
     return ref, kept, gone
 
 
@@ -150,9 +146,7 @@ def summary(found: Event) -> str:
         case ocsf.USER_ACCESS:
             privileges = body.get("privileges")
             listed = ", ".join(map(str, privileges[:5])) if isinstance(privileges, list) else "?"
-            return f"role {'removed from' if found.activity_id == 4 else 'given to'} {_uid(body, 'user')}: {listed}"[
-                :MAX_TEXT
-            ]
+            return f"role {'removed from' if found.activity_id == 4 else 'given to'} {_uid(body, 'user')}: {listed}"[:MAX_TEXT]
         case ocsf.APPLICATION_LIFECYCLE:
             verbs = {
                 1: "installed",

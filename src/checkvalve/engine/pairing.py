@@ -37,9 +37,7 @@ class PairRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pairing:
-    def __init__(
-        self, state: State, identity: Identity, settings: Settings, next_sequence: Callable[[str], int]
-    ) -> None:
+    def __init__(self, state: State, identity: Identity, settings: Settings, next_sequence: Callable[[str], int]) -> None:
         self._state, self._identity, self._settings = state, identity, settings
         self._next_sequence = next_sequence
         self._wrong: deque[int] = deque(maxlen=MAX_WRONG)

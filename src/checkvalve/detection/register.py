@@ -1,0 +1,78 @@
+"""The register of one shop's people: which pseudonym belongs to whom. Clear data never enters it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from checkvalve.events.pseudonym import CATEGORIES, Category, pseudonym
+
+_INDEX = {c: i for i, c in enumerate(CATEGORIES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    subject: str
+    category: Category
+
+
+class Register:
+    """Pseudonym -> owners. One pseudonym may belong to several people: a name, a shared telephone."""
+
+    __slots__ = ("_ids", "_owners", "_places", "_refs", "key", "rev")
+
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+        self.rev = 0
+        self._refs: list[str] = []  # subject number -> ref
+        self._places: dict[str, int] = {}
+        self._ids: dict[str, list[bytes]] = {}
+        # One owner is an int, several a tuple of them: subject number * 8 + category. Small, because there are many.
+        self._owners: dict[bytes, int | tuple[int, ...]] = {}
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @property
+    def identifiers(self) -> int:
+        return len(self._owners)
+
+    def put(self, ref: str, ids: Iterable[tuple[str, str]], rev: int) -> None:
+        """Replace what is known of one person. Unknown categories are left out."""
+        self.drop(ref, rev)
+        place = self._places.setdefault(ref, len(self._refs))
+        if place == len(self._refs):
+            self._refs.append(ref)
+        kept = []
+        for category, value in ids:
+            if category in _INDEX:
+                digest = bytes.fromhex(value)
+                kept.append(digest)
+                self._add(digest, place * 8 + _INDEX[category])
+        if kept:
+            self._ids[ref] = kept
+
+    def drop(self, ref: str, rev: int) -> None:
+        self.rev = max(self.rev, rev)
+        place = self._places.get(ref, -1)
+        for digest in self._ids.pop(ref, ()):
+            owners = tuple(o for o in self._tuple(digest) if o // 8 != place)
+            if not owners:
+                self._owners.pop(digest, None)
+            else:
+                self._owners[digest] = owners[0] if len(owners) == 1 else owners
+
+    def owners(self, category: Category, normal: str) -> tuple[Owner, ...]:
+        """Whose identifier this is; empty for nobody's."""
+        digest = bytes.fromhex(pseudonym(self.key, category, normal))
+        found = self._owners.get(digest)
+        if found is None:
+            return ()
+        return tuple(Owner(self._refs[o // 8], CATEGORIES[o % 8]) for o in (found if isinstance(found, tuple) else (found,)))
+
+    def _add(self, digest: bytes, owner: int) -> None:
+        existing = self._tuple(digest)
+        if owner not in existing:
+            self._owners[digest] = owner if not existing else (*existing, owner)
+
+    def _tuple(self, digest: bytes) -> tuple[int, ...]:
+        found = self._owners.get(digest, ())
+        return found if isinstance(found, tuple) else (found,)

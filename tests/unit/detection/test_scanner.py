@@ -1,0 +1,132 @@
+"""What is found in a completion, whoever's it is and however it was cut into chunks."""
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from checkvalve.detection.register import Register
+from checkvalve.detection.scanner import Reader, Scanner, scan
+from checkvalve.events.pseudonym import identifiers
+
+KEY = bytes(range(32))
+NOBODY = Reader(ref=None, recipient="anonymous")
+
+PEOPLE = {
+    "customer:7": {
+        "email": "anna.schmidt@example.de",
+        "name": "Anna Schmidt",
+        "phone": "+49 30 23125 123",
+        "address": "Lindenstraße 12",
+        "postcode": "10115",
+        "order_numbers": ("1042",),
+    },
+    "customer:8": {"email": "zoe@example.org", "name": "Zoë Łukasiewicz", "phone": "020 7946 0123", "postcode": "SW1A 1AA"},
+    "customer:9": {"email": "max@example.com", "name": "Max Mustermann von der Heide", "phone": "+49 30 23125 123"},
+}
+
+
+@pytest.fixture(scope="module")
+def register() -> Register:
+    found = Register(KEY)
+    for rev, (ref, person) in enumerate(PEOPLE.items(), start=1):
+        found.put(ref, identifiers(KEY, **person), rev)  # type: ignore[arg-type]
+    return found
+
+
+def seen(text: str, register: Register, reader: Reader = NOBODY) -> set[tuple[str, str]]:
+    return {(e.subject, e.category) for e in scan(text, register, reader, "i", 0)}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("It went to Anna.Schmidt@Example.DE.", {("customer:7", "email")}),
+        ("mailto:anna.schmidt@example.de>", {("customer:7", "email")}),
+        ("<'anna.schmidt@example.de'>", {("customer:7", "email")}),
+        ("Dear ANNA  schmidt,", {("customer:7", "name")}),
+        ("Schmidt, Anna", {("customer:7", "name")}),
+        ("Zoe Lukasiewicz", {("customer:8", "name")}),
+        ("Max Mustermann von der Heide", {("customer:9", "name")}),
+        ("call +44 (0)20 7946-0123 now", {("customer:8", "phone")}),
+        ("call 02079460123", {("customer:8", "phone")}),
+        ("she lives at Lindenstrasse 12.", {("customer:7", "address")}),
+        ("10115 Berlin, Frau Schmidt", {("customer:7", "postcode_name")}),
+        ("Lukasiewicz in London, SW1A 1AA", {("customer:8", "postcode_name")}),
+        ("your order number is 1042", {("customer:7", "order_number")}),
+        ("Bestellung #1042", {("customer:7", "order_number")}),
+    ],
+)
+def test_each_kind_of_identifier_is_found(text: str, expected: set[tuple[str, str]], register: Register) -> None:
+    assert seen(text, register) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We have 1042 g of flour in stock.",
+        "Anna ordered. Mr Schmid did not.",
+        "anna.schmidt@example.com",
+        "call 030 23125 124",
+        "",
+        "@@@ # +++ ((( 0 0 0",
+    ],
+)
+def test_what_is_nobodys_is_not_found(text: str, register: Register) -> None:
+    assert seen(text, register) == set()
+
+
+def test_a_shared_telephone_names_both_people(register: Register) -> None:
+    assert seen("030 23125123", register) == {("customer:7", "phone"), ("customer:9", "phone")}
+
+
+def test_a_persons_own_data_is_no_exposure(register: Register) -> None:
+    anna = Reader(ref="customer:7", recipient="customer:7")
+    assert seen("Anna Schmidt, anna.schmidt@example.de, 030 23125123, order 1042", register, anna) == set()
+    assert seen("zoe@example.org", register, anna) == {("customer:8", "email")}
+
+
+def test_the_span_points_into_the_text_as_sent(register: Register) -> None:
+    text = "Liebe Zoë Łukasiewicz — Lindenstraße 12"
+    spans = {e.category: text[slice(*e.span)] for e in scan(text, register, NOBODY, "i", 0)}
+    assert spans == {"name": "Zoë Łukasiewicz", "address": "Lindenstraße 12"}
+
+
+def test_a_changed_and_a_gone_person_are_forgotten(register: Register) -> None:
+    own = Register(KEY)
+    own.put("customer:1", identifiers(KEY, email="old@example.com", phone="030 23125 999"), 1)
+    own.put("customer:2", identifiers(KEY, phone="030 23125 999"), 2)
+    own.put("customer:1", identifiers(KEY, email="new@example.com"), 3)
+    assert seen("old@example.com new@example.com 03023125999", own) == {("customer:1", "email"), ("customer:2", "phone")}
+    own.drop("customer:1", 4)
+    own.drop("customer:2", 5)
+    assert (seen("new@example.com 03023125999", own), own.identifiers, own.rev) == (set(), 0, 5)
+
+
+FRAGMENTS = st.sampled_from(
+    ["Anna ", "Schmidt", "anna.schmidt@example.de", " ", "\n", "030", "23125", "123", "order ", "#", "1042", "ß", "Łuka", "x" * 300,
+     "10115", ", ", "SW1A", "1AA", "Zoë", "\u200b", "@", "日本"]
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(FRAGMENTS, max_size=25), st.lists(st.integers(1, 40), min_size=1, max_size=10))
+def test_chunking_changes_nothing(register: Register, parts: list[str], cuts: list[int]) -> None:
+    text = "".join(parts)
+    whole = Scanner(register)
+    expected = [*whole.feed(text), *whole.finish()]
+    pieces = Scanner(register)
+    found, at, turn = [], 0, 0
+    while at < len(text):
+        step = cuts[turn % len(cuts)]
+        found += pieces.feed(text[at : at + step])
+        at, turn = at + step, turn + 1
+    assert [*found, *pieces.finish()] == expected
+
+
+@pytest.mark.parametrize("text", ["1" * 400_000, "1 " * 200_000, "a@" * 200_000, "a1 b " * 80_000, "@" * 400_000, "'" * 400_000])
+def test_hostile_text_takes_linear_time(text: str, register: Register) -> None:
+    started = time.perf_counter()
+    scan(text, register, NOBODY, "i", 0)
+    assert time.perf_counter() - started < 20
