@@ -76,3 +76,16 @@ class Register:
     def _tuple(self, digest: bytes) -> tuple[int, ...]:
         found = self._owners.get(digest, ())
         return found if isinstance(found, tuple) else (found,)
+
+    def export(self) -> list[tuple[str, list[list[str]]]]:
+        """Everything held, as `put` takes it: [(ref, [[category, hex], …])]."""
+        rows = []
+        for ref, digests in self._ids.items():
+            place = self._places[ref]
+            rows.append(
+                (
+                    ref,
+                    [[CATEGORIES[o % 8], d.hex()] for d in digests for o in self._tuple(d) if o // 8 == place],
+                )
+            )
+        return rows

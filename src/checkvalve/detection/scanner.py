@@ -18,33 +18,12 @@ WINDOW: Final = 12  # words between a postcode and the surname it goes with
 ORDER_DISTANCE: Final = 3  # words between "order" and its number
 MAX_GROUPS: Final = 17  # digit groups of one telephone number
 ORDER_WORDS: Final = frozenset(
-    [
-        "order",
-        "orders",
-        "number",
-        "no",
-        "nr",
-        "num",
-        "bestellung",
-        "bestellnummer",
-        "auftrag",
-        "commande",
-        "commandes",
-        "numero",
-        "pedido",
-        "encomenda",
-        "ordine",
-        "zamowienie",
-        "zamowienia",
-        "zamowieniu",
-        "bestelling",
-        "objednavka",
-        "tilaus",
-        "ordre",
-        "rechnung",
-        "invoice",
-        "facture",
-    ]
+    (
+        *("order", "orders", "number", "no", "nr", "num", "invoice"),
+        *("bestellung", "bestellnummer", "auftrag", "rechnung"),
+        *("commande", "commandes", "facture", "numero", "pedido", "encomenda", "ordine"),
+        *("zamowienie", "zamowienia", "zamowieniu", "bestelling", "objednavka", "tilaus", "ordre"),
+    )
 )
 _EMAIL_CHARS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.!#$%&'*+/=?^_`{|}~-")
 
@@ -192,10 +171,13 @@ class ExposureScanner:
 
     __slots__ = ("_inference", "_reader", "_scanner", "_seen")
 
-    def __init__(self, register: Register, reader: Reader, inference: str) -> None:
+    def __init__(
+        self, register: Register, reader: Reader, inference: str, seen: set[tuple[str, Category]] | None = None
+    ) -> None:
+        """`seen` is shared by the scanners of one inference's several texts."""
         self._scanner = Scanner(register)
         self._reader, self._inference = reader, inference
-        self._seen: set[tuple[str, Category]] = set()
+        self._seen = set() if seen is None else seen
 
     def feed(self, text: str, now_ms: int) -> list[Exposure]:
         return self._exposures(self._scanner.feed(text), now_ms)

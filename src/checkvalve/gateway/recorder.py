@@ -1,0 +1,101 @@
+"""Events of the gateway: what an inference was, whom it exposed, what came of an order (docs/spec/wire.md, section 8)."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from checkvalve import __version__
+from checkvalve.detection.types import Exposure
+from checkvalve.events import event as ocsf
+from checkvalve.gateway.control import Caller
+from checkvalve.gateway.spool import Spool
+
+PRODUCT = "Checkvalve gateway"
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Recorder:
+    """Numbers events into the spool; `kick` wakes the sender, once there is one."""
+
+    def __init__(self, spool: Spool, new_uid: Callable[[], str]) -> None:
+        self._spool, self._new_uid = spool, new_uid
+        self.kick: Callable[[], None] = lambda: None
+
+    def exposures(self, caller: Caller, found: list[Exposure]) -> None:
+        listed = [
+            {
+                "subject": e.subject,
+                "category": e.category,
+                "span": e.span,
+                "encoding": e.encoding,
+                "recipient": e.recipient,
+                "inference": e.inference,
+                "seen_ms": e.seen_ms,
+            }
+            for e in found
+        ]
+        own = {**_who(caller), "exposures": listed}
+        finding = {"uid": found[0].inference, "title": "Personal data shown to another person"}
+        self._add(ocsf.DETECTION_FINDING, 1, own, trace=caller.text("trace"), severity_id=4, finding_info=finding)
+
+    def inference(self, caller: Caller, data: dict[str, Any], model: str | None) -> None:
+        own = {**_who(caller), "inference": {**data, "caller": caller.context, "context_error": caller.error}}
+        self._add(
+            ocsf.API_ACTIVITY,
+            1,
+            own,
+            at=data["started_ms"],
+            trace=caller.text("trace"),
+            profiles=["ai_operation"],
+            ai_model={"name": model or "unknown", "ai_provider": "local"},
+            message_context={
+                "prompt_tokens": data["prompt_tokens"],
+                "completion_tokens": data["completion_tokens"],
+            },
+            api={"operation": f"POST {data['path']}"},
+            http_response={"code": data["http_status"] or 0},
+        )
+
+    def passed(self, caller: Caller, method: str, path: str, status: int | None) -> None:
+        """A request that is not a chat completion: passed on untouched."""
+        activity = {"POST": 1, "GET": 2, "HEAD": 2, "PUT": 3, "PATCH": 3, "DELETE": 4}.get(method, 99)
+        self._add(
+            ocsf.API_ACTIVITY,
+            activity,
+            _who(caller),
+            trace=caller.text("trace"),
+            message="passed through, not inspected",
+            api={"operation": f"{method} {path[:200]}"},
+            http_response={"code": status or 0},
+        )
+
+    def order(self, jti: str, status: str, detail: str) -> None:
+        own = {"outcome": {"jti": jti, "status": status, "detail": detail}}
+        good = 1 if status in ("done", "already") else 2
+        self._add(ocsf.REMEDIATION_ACTIVITY, 1, own, command_uid=jti, status_id=good)
+
+    def _add(self, class_uid: int, activity_id: int, own: dict[str, Any], *, at: int | None = None, **more: Any) -> None:
+        def encode(number: int) -> bytes:
+            return ocsf.encode(
+                class_uid=class_uid,
+                activity_id=activity_id,
+                time=at or now_ms(),
+                uid=self._new_uid(),
+                sequence=number,
+                product=PRODUCT,
+                version=__version__,
+                own=own,
+                **more,
+            )
+
+        self._spool.append(encode)
+        self.kick()
+
+
+def _who(caller: Caller) -> dict[str, Any]:
+    context = caller.context or {}
+    found: dict[str, Any] = {"site": caller.site} if caller.site else {}
+    return found | {n: context[n] for n in ("plugin", "route", "session", "requester") if n in context}

@@ -1,0 +1,75 @@
+"""What a gateway needs to run, and its credentials on disk."""
+
+import base64
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+
+class GatewayError(Exception):
+    """The gateway cannot start or pair. `hint` says what to do."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        super().__init__(f"{what}. {hint}")
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySettings:
+    """URLs without a trailing slash; `directory` holds credentials, spool and the last known orders (mode 0700)."""
+
+    core: str
+    upstream: str
+    host: str
+    port: int
+    directory: Path
+
+
+class Credentials(msgspec.Struct, frozen=True, kw_only=True):
+    keyid: str
+    private_key: str  # base64 of 32 bytes
+    core_public_key: str
+    next_sequence: int = 1
+
+    @property
+    def key(self) -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(base64.b64decode(self.private_key))
+
+    @property
+    def core_key(self) -> bytes:
+        return base64.b64decode(self.core_public_key)
+
+
+def credentials_file(directory: Path) -> Path:
+    return directory / "credentials.json"
+
+
+def load_credentials(directory: Path) -> Credentials:
+    path = credentials_file(directory)
+    if not path.exists():
+        raise GatewayError("this gateway is not paired with a core", "Run `checkvalve pair` there and start with --pair CODE")
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        raise GatewayError(f"{path} can be read by other users", f"Run: chmod 600 {path}")
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Credentials)
+    except msgspec.DecodeError as error:
+        raise GatewayError(f"{path} cannot be read", "Pair the gateway again with --pair CODE") from error
+
+
+def save_credentials(directory: Path, credentials: Credentials) -> None:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_private(credentials_file(directory), msgspec.json.encode(credentials))
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Replace a file's content at once; nobody else may read it."""
+    fresh = path.with_suffix(".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
