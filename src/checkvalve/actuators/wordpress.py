@@ -1,0 +1,81 @@
+"""The hand in the shop: pushes orders to the plugin and asks it to empty its outbox (docs/spec/wire.md, section 9)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from checkvalve.actuators.http import ShopError, request, route_url
+from checkvalve.events import signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shop:
+    site: str
+    rest_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Synced:
+    """What the plugin answered: (status, detail) by order id, and the depth of its outbox."""
+
+    applied: dict[str, tuple[str, str]]
+    pending: int
+
+
+class WordPressHand:
+    """`now_s` and `nonce` give the time and randomness of a signature."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        key: Ed25519PrivateKey,
+        now_s: Callable[[], int],
+        nonce: Callable[[], str],
+    ) -> None:
+        self._session, self._key, self._now_s, self._nonce = session, key, now_s, nonce
+
+    async def sync(self, shop: Shop, orders: list[str], seconds: float = 10) -> Synced:
+        body = msgspec.json.encode({"site": shop.site, "orders": orders})
+        headers = {"content-digest": signature.content_digest(body), "checkvalve-site": shop.site}
+        message = signature.Message(method="POST", path="", headers=headers)
+        headers |= signature.sign(
+            message,
+            signature.POST_TO_PLUGIN,
+            key=self._key,
+            keyid="core",
+            created=self._now_s(),
+            nonce=self._nonce(),
+        )
+        url = route_url(shop.rest_url, "checkvalve/v1/sync")
+        answer = await request(self._session, "POST", url, headers=headers, body=body, seconds=seconds)
+        if answer.status != 200:
+            raise ShopError(
+                f"the plugin answered {answer.status}{_code(answer.body)}", permanent=answer.status in (401, 403, 404)
+            )
+        return _synced(answer.json())
+
+
+def _synced(body: Any) -> Synced:
+    if not isinstance(body, dict) or not isinstance(body.get("applied"), list):
+        raise ShopError("the plugin's answer is not in the agreed form", permanent=True)
+    applied = {
+        str(item["jti"]): (str(item.get("status")), str(item.get("detail", ""))[:300])
+        for item in body["applied"]
+        if isinstance(item, dict) and "jti" in item
+    }
+    outbox = body.get("outbox")
+    pending = outbox.get("pending") if isinstance(outbox, dict) else 0
+    return Synced(applied=applied, pending=pending if isinstance(pending, int) else 0)
+
+
+def _code(body: bytes) -> str:
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return ""
+    code = found.get("error") or found.get("code") if isinstance(found, dict) else None
+    return f" ({str(code)[:60]})" if code else ""

@@ -1,0 +1,212 @@
+"""The case: opened by exposures, changed by transitions, the same again when they are replayed.
+
+States follow NIST SP 800-61: detection_analysis -> containment -> eradication_recovery -> post_incident -> closed.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+STATUSES: Final = ("detection_analysis", "containment", "eradication_recovery", "post_incident", "closed")
+CRITICAL_SUBJECTS: Final = 100  # more than a hundred people: ENISA's flag
+
+
+class IncidentError(Exception):
+    """A change that makes no sense for this case. `hint` says what does."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        super().__init__(f"{what}. {hint}")
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExposureRecord:
+    """An exposure with where it happened. `shown` False: the data stood in the prompt only (worst case)."""
+
+    inference: str
+    subject: str
+    category: str
+    recipient: str
+    shown: bool
+    entry: int
+    site: str
+    seen_ms: int
+    detected_ms: int
+    plugin: str | None
+    route: str | None
+    session: str | None
+    model: str | None
+    trace: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """One change of a case. `id` is unique and the same on every replay; `by` is "core" or "user:<name>"."""
+
+    id: str
+    incident: str
+    position: int
+    kind: str
+    at_ms: int
+    by: str
+    entries: tuple[int, ...]
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """The state of a case. Times in ms since the epoch, UTC."""
+
+    id: str
+    site: str
+    title: str
+    status: str
+    severity: str
+    opened_ms: int
+    first_seen_ms: int
+    detected_ms: int
+    last_seen_ms: int
+    plugin: str | None
+    route: str | None
+    model: str | None
+    subjects: int = 0
+    exposures: int = 0
+    contained_ms: int | None = None
+    containment_failed_ms: int | None = None
+    aware_ms: int | None = None
+    aware_by: str | None = None
+    aware_why: str | None = None
+    late_reason: str | None = None
+    drafts: int = 0
+    positions: int = 0
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def aware_or_assumed_ms(self) -> int:
+        """Until a person says otherwise, awareness is taken to be the detection: never later than it can have been."""
+        return self.aware_ms if self.aware_ms is not None else self.detected_ms
+
+
+def incident_id(number: int, year: int) -> str:
+    return f"INC-{year}-{number:04d}"
+
+
+def matches(incident: Incident, exposure: ExposureRecord) -> bool:
+    """An open case of the same shop and the same way out takes the exposure in."""
+    return (
+        incident.status != "closed"
+        and incident.site == exposure.site
+        and (incident.plugin, incident.route) == (exposure.plugin, exposure.route)
+    )
+
+
+def opening(new_id: str, exposures: list[ExposureRecord], entry: int, at_ms: int) -> Transition:
+    """The transition that opens a case. `exposures` share site, plugin and route."""
+    first = exposures[0]
+    way = first.plugin or first.route or "an unknown caller of the model"
+    data = {
+        "site": first.site,
+        "title": f"Customer data shown to others through {way}",
+        "plugin": first.plugin,
+        "route": first.route,
+        "model": first.model,
+        "first_seen_ms": min(e.seen_ms for e in exposures),
+    }
+    return _transition(new_id, 0, "opened", at_ms, (entry,), data)
+
+
+def growth(incident: Incident, fresh: list[ExposureRecord], subjects: int, entry: int, at_ms: int) -> list[Transition]:
+    """Transitions for new exposures. `subjects` is the number of people concerned with them included."""
+    position = incident.positions
+    data = {
+        "count": len(fresh),
+        "subjects": subjects,
+        "first_seen_ms": min(e.seen_ms for e in fresh),
+        "last_seen_ms": max(e.seen_ms for e in fresh),
+        "inference": fresh[0].inference,
+        "categories": sorted({e.category for e in fresh}),
+    }
+    found = [_transition(incident.id, position, "exposure_added", at_ms, (entry,), data)]
+    severity = "critical" if subjects > CRITICAL_SUBJECTS else "high"
+    if severity != incident.severity:
+        change = {"severity": severity, "rule": f"{subjects} people concerned"}
+        found.append(_transition(incident.id, position + 1, "severity_changed", at_ms, (entry,), change))
+    return found
+
+
+def change(
+    incident: Incident, kind: str, at_ms: int, entries: Iterable[int], data: dict[str, Any], by: str = "core"
+) -> Transition:
+    """Any other transition, checked against the state of the case."""
+    if incident.status == "closed" and kind != "note":
+        raise IncidentError(f"{incident.id} is closed", "Open a new case or add a note")
+    if kind == "aware_set" and data["aware_ms"] > at_ms:
+        raise IncidentError("awareness cannot lie in the future", "Give the time at which you became aware")
+    return _transition(incident.id, incident.positions, kind, at_ms, tuple(entries), data, by)
+
+
+def _transition(
+    incident: str, position: int, kind: str, at_ms: int, entries: tuple[int, ...], data: dict[str, Any], by: str = "core"
+) -> Transition:
+    return Transition(
+        id=f"{incident}.{position}",
+        incident=incident,
+        position=position,
+        kind=kind,
+        at_ms=at_ms,
+        by=by,
+        entries=entries,
+        data=data,
+    )
+
+
+def apply(incident: Incident | None, t: Transition) -> Incident:
+    """The case after a transition."""
+    if t.kind == "opened":
+        return Incident(
+            id=t.incident,
+            site=t.data["site"],
+            title=t.data["title"],
+            status="detection_analysis",
+            severity="high",
+            opened_ms=t.at_ms,
+            first_seen_ms=t.data["first_seen_ms"],
+            detected_ms=t.at_ms,
+            last_seen_ms=t.data["first_seen_ms"],
+            plugin=t.data["plugin"],
+            route=t.data["route"],
+            model=t.data["model"],
+            positions=1,
+        )
+    if incident is None:
+        raise IncidentError(f"{t.incident} was never opened", "Replay its transitions in order")
+    after = replace(incident, positions=t.position + 1)
+    match t.kind:
+        case "exposure_added":
+            return replace(
+                after,
+                subjects=t.data["subjects"],
+                exposures=incident.exposures + t.data["count"],
+                first_seen_ms=min(incident.first_seen_ms, t.data["first_seen_ms"]),
+                last_seen_ms=max(incident.last_seen_ms, t.data["last_seen_ms"]),
+            )
+        case "severity_changed":
+            return replace(after, severity=t.data["severity"])
+        case "containment_started":
+            return replace(after, status="containment")
+        case "contained":
+            return replace(after, status="eradication_recovery", contained_ms=incident.contained_ms or t.at_ms)
+        case "containment_failed":
+            return replace(after, containment_failed_ms=t.at_ms)
+        case "aware_set":
+            return replace(after, aware_ms=t.data["aware_ms"], aware_by=t.by, aware_why=t.data.get("why"))
+        case "late_reason_set":
+            return replace(after, late_reason=t.data["reason"])
+        case "draft_ready":
+            return replace(after, drafts=incident.drafts + 1)
+        case "note":
+            return replace(after, notes=(*incident.notes, t.data["text"]))
+        case "closed":
+            return replace(after, status="closed")
+        case _:
+            return after
