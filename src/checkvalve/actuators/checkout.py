@@ -44,7 +44,7 @@ class CheckoutReport(msgspec.Struct, frozen=True, kw_only=True):
     cancelled: bool = False
 
 
-class _Bad(Exception):
+class _BadCheckoutError(Exception):
     """The checkout is not as it should be."""
 
 
@@ -61,7 +61,7 @@ class CheckoutProbe:
         try:
             async with asyncio.timeout(SECONDS):
                 await walk.go(baseline)
-        except _Bad as error:
+        except _BadCheckoutError as error:
             why = str(error)
         except ShopError as error:
             why = f"{walk.at}: the shop {error}"
@@ -106,8 +106,15 @@ class _Walk:
         self._read_cart(added.json(), info, baseline)
         method = next((m for m in OFFLINE if m in self.methods), None)
         if method is None:
-            raise _Bad(f"no payment method that a probe can use is offered; offered: {', '.join(self.methods) or 'none'}")
-        order = {"billing_address": ADDRESS, "shipping_address": ADDRESS, "payment_method": method, "payment_data": []}
+            raise _BadCheckoutError(
+                f"no payment method that a probe can use is offered; offered: {', '.join(self.methods) or 'none'}"
+            )
+        order: dict[str, Any] = {
+            "billing_address": ADDRESS,
+            "shipping_address": ADDRESS,
+            "payment_method": method,
+            "payment_data": [],
+        }
         placed = await self._ask("checkout", "POST", "wc/store/v1/checkout", json=order, good=(200, 201))
         self._read_order(placed.json())
         await self._see_cancelled()
@@ -123,7 +130,7 @@ class _Walk:
         if answer.status not in good:
             body = answer.json() if b"{" in answer.body[:1] else {}
             code = body.get("code", "no code") if isinstance(body, dict) else "no code"
-            raise _Bad(f"{step}: the shop answered {answer.status} ({str(code)[:80]})")
+            raise _BadCheckoutError(f"{step}: the shop answered {answer.status} ({str(code)[:80]})")
         return answer
 
     def _read_cart(self, cart: dict[str, Any], info: dict[str, Any], baseline: CheckoutReport | None) -> None:
@@ -131,23 +138,23 @@ class _Walk:
         self.total, self.currency = str(totals["total_price"]), str(totals["currency_code"])
         self.methods = [str(m) for m in cart.get("payment_methods", [])]
         if cart.get("errors"):
-            raise _Bad(f"add to cart: the cart reports {len(cart['errors'])} error(s)")
+            raise _BadCheckoutError(f"add to cart: the cart reports {len(cart['errors'])} error(s)")
         expected = baseline.total if baseline else str(info["price"])
         if self.total != expected:
-            raise _Bad(f"wrong total: {self.total} instead of {expected} {self.currency}")
+            raise _BadCheckoutError(f"wrong total: {self.total} instead of {expected} {self.currency}")
         currency = baseline.currency if baseline else info["currency"]
         if self.currency != currency:
-            raise _Bad(f"wrong currency: {self.currency} instead of {currency}")
+            raise _BadCheckoutError(f"wrong currency: {self.currency} instead of {currency}")
         if baseline and (lost := sorted(set(baseline.methods) - set(self.methods))):
-            raise _Bad(f"payment methods gone: {', '.join(lost)}")
+            raise _BadCheckoutError(f"payment methods gone: {', '.join(lost)}")
 
     def _read_order(self, placed: dict[str, Any]) -> None:
         self.order = int(placed["order_id"])
         payment = placed.get("payment_result") or {}
         if payment.get("payment_status") not in (None, "success", "pending"):
-            raise _Bad(f"checkout: payment {str(payment.get('payment_status'))[:40]}")
+            raise _BadCheckoutError(f"checkout: payment {str(payment.get('payment_status'))[:40]}")
         if placed["status"] not in GOOD_STATUS:
-            raise _Bad(f"checkout: the order is {str(placed['status'])[:40]}")
+            raise _BadCheckoutError(f"checkout: the order is {str(placed['status'])[:40]}")
 
     async def _see_cancelled(self) -> None:
         for _ in range(5):
@@ -156,4 +163,4 @@ class _Walk:
                 self.cancelled = True
                 return
             await asyncio.sleep(0.3)
-        raise _Bad(f"the probe order {self.order} was not cancelled; cancel it by hand")
+        raise _BadCheckoutError(f"the probe order {self.order} was not cancelled; cancel it by hand")

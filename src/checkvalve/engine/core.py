@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from checkvalve.engine.accounts import Accounts
 from checkvalve.engine.changed import Changed
+from checkvalve.engine.hands import Hands
 from checkvalve.engine.identity import Identity, load_identity
 from checkvalve.engine.ingest import Accepted, Ingest
 from checkvalve.engine.orders import OrderBook
@@ -38,12 +39,14 @@ class Core:
         self.state = state
         self.changed = Changed()
         self.committer = GroupCommitter(journal)
-        self.pipeline = Pipeline(journal, state, identity, self.changed)
+        self.pipeline = Pipeline(journal, state, identity.repeat_key, self.changed)
         self.ingest = Ingest(state, self.committer, identity.repeat_key)
         self.accounts = Accounts(state)
         self.orders = OrderBook(state, identity)
         self.pairing = Pairing(state, identity, settings, self.ingest.next_sequence)
-        self.worker = Worker(self.pipeline, self.orders, self.decide, state, identity, settings, self.changed, now_ms)
+        hands = Hands(state, journal, self.orders, identity, self.changed, self.decide, now_ms)
+        self.worker = Worker(state, hands, self.orders, self.decide, settings, self.changed, now_ms)
+        self._digesting: asyncio.Task[None] | None = None
 
     def now_ms(self) -> int:
         return now_ms()
@@ -51,12 +54,19 @@ class Core:
     async def start(self) -> None:
         self.changed.bind(asyncio.get_running_loop())
         await asyncio.to_thread(self.pipeline.catch_up)
-        await self.committer.start()
+        self._digesting = asyncio.create_task(self.pipeline.run())
         await self.worker.start()
 
     async def stop(self) -> None:
         await self.worker.stop()
         await self.committer.stop()
+        if self._digesting is not None:
+            self._digesting.cancel()
+            await asyncio.gather(self._digesting, return_exceptions=True)
+        self.close()
+
+    def close(self) -> None:
+        """For a core that was opened and not started."""
         self.journal.close()
         self.state.close()
 

@@ -93,13 +93,16 @@ def digest_issued(db: Connection, decision: Decision) -> None:
         db.execute(update(orders).where(orders.c.jti == order["args"]["jti"]).values(released_by=order["jti"]))
 
 
-def digest_reported(db: Connection, own: dict[str, Any], at_ms: int) -> None:
-    """A sensor said what came of an order. The first word stands, unless it was a failure."""
+def digest_reported(db: Connection, own: dict[str, Any], hand: str, site: str | None, at_ms: int) -> None:
+    """A hand said what came of an order of its own. The first word stands, unless it was a failure."""
     outcome = own.get("outcome")
     if not isinstance(outcome, dict) or not isinstance(outcome.get("jti"), str):
         return
+    its_own = (orders.c.jti == outcome["jti"]) & (orders.c.hand == hand)
+    if site is not None:
+        its_own &= orders.c.site == site
     db.execute(
         update(orders)
-        .where(orders.c.jti == outcome["jti"], orders.c.reported.is_(None) | (orders.c.reported == "failed"))
+        .where(its_own, orders.c.reported.is_(None) | (orders.c.reported == "failed"))
         .values(reported=str(outcome.get("status", ""))[:40], reported_ms=at_ms)
     )

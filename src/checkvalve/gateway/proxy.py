@@ -135,7 +135,7 @@ class Proxy:
         inference = Inference(id=self._new_id(), started_ms=now_ms())
         first = await _first_part(receive, inference)
         model, _ = request_model(bytes(inference.request))
-        watch = Watch(self._control.registers.get(caller.site or ""), caller, inference, self._recorder)
+        watch = Watch(self._control.registers.get(caller.site or ""), caller, inference, model, self._recorder)
         reader: Reader | None = None
         try:
             if self._control.refusal(caller, model, int(time.time())):
@@ -206,8 +206,11 @@ class Proxy:
 class Watch:
     """Looks at the deltas of one inference and reports exposures at once."""
 
-    def __init__(self, register: Register | None, caller: Caller, inference: Inference, recorder: Recorder) -> None:
-        self._register, self._caller, self._inference, self._recorder = register, caller, inference, recorder
+    def __init__(
+        self, register: Register | None, caller: Caller, inference: Inference, model: str | None, recorder: Recorder
+    ) -> None:
+        self._register, self._caller, self._inference = register, caller, inference
+        self._model, self._recorder = model, recorder
         self._scanners: dict[tuple[int, bool], ExposureScanner] = {}
         self._seen: set[Any] = set()
 
@@ -235,7 +238,7 @@ class Watch:
 
     def _report(self, found: list[Exposure]) -> None:
         if found:
-            self._recorder.exposures(self._caller, found)
+            self._recorder.exposures(self._caller, found, self._model)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ class Recorder:
         self._spool, self._new_uid = spool, new_uid
         self.kick: Callable[[], None] = lambda: None
 
-    def exposures(self, caller: Caller, found: list[Exposure]) -> None:
+    def exposures(self, caller: Caller, found: list[Exposure], model: str | None) -> None:
         listed = [
             {
                 "subject": e.subject,
@@ -37,7 +37,7 @@ class Recorder:
             }
             for e in found
         ]
-        own = {**_who(caller), "exposures": listed}
+        own = {**_who(caller), "exposures": listed, "model": model}
         finding = {"uid": found[0].inference, "title": "Personal data shown to another person"}
         self._add(ocsf.DETECTION_FINDING, 1, own, trace=caller.text("trace"), severity_id=4, finding_info=finding)
 

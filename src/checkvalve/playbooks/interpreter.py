@@ -1,8 +1,8 @@
 """Runs a playbook without I/O: a run and an outcome go in, the next run and its commands come out.
 
 An action step with the invariant "checkout" goes: probe, order, probe. If the second probe fails and the first did not, the
-order is released and the step has failed, so that the playbook's next, narrower step is tried. A checkout that was broken before
-we touched anything does not stop the response: it is recorded, and nothing is rolled back for it.
+order is released and the step has failed, so that the playbook's next, narrower step is tried. A checkout that was
+broken before we touched anything does not stop the response: it is recorded, and nothing is rolled back for it.
 """
 
 import json

@@ -255,9 +255,6 @@ class GroupCommitter:
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        return None
-
     async def stop(self) -> None:
         while self._task is not None:
             await asyncio.wait([self._task])

@@ -1,0 +1,173 @@
+"""The worker: takes transitions and commands as they become due, does the I/O, and logs what came of it.
+
+A row is claimed by a conditional UPDATE and worked on only if exactly one row changed. Before any command of a case is
+carried out, every transition that led to it is an entry of the log.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from sqlalchemy import select, update
+
+from checkvalve.actuators.http import ShopError
+from checkvalve.actuators.wordpress import Shop
+from checkvalve.engine import casework, decisions
+from checkvalve.engine.changed import Changed
+from checkvalve.engine.hands import Again, Decide, Hands
+from checkvalve.engine.orders import OrderBook
+from checkvalve.engine.settings import Settings
+from checkvalve.playbooks.types import Outcome
+from checkvalve.store.schema import commands, sensors, sites, transitions
+from checkvalve.store.state import State
+
+log = logging.getLogger("checkvalve.worker")
+
+IDLE_SECONDS = 0.5
+RETRY_MS = 1000
+MAX_RETRY_MS = 30_000
+DRAFT_AFTER = ("contained", "containment_failed", "run_finished", "aware_set", "late_reason_set")
+REGIME = "gdpr_art33"
+
+
+class Worker:
+    def __init__(
+        self,
+        state: State,
+        hands: Hands,
+        orders: OrderBook,
+        decide: Decide,
+        settings: Settings,
+        changed: Changed,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._state, self._hands, self._orders, self._decide = state, hands, orders, decide
+        self._settings, self._changed, self._now_ms = settings, changed, now_ms
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loops: list[asyncio.Task[None]] = []
+        self.shops: dict[str, str | None] = {}  # site -> why it cannot be reached, None when it can
+
+    async def start(self) -> None:
+        await self._hands.start()
+        with self._state.begin() as db:  # what was under way when we died is tried again: commands are idempotent
+            db.execute(update(commands).where(commands.c.status == "claimed").values(status="queued"))
+        self._loops = [asyncio.create_task(self._work()), asyncio.create_task(self._keep_in_touch())]
+
+    async def stop(self) -> None:
+        for task in [*self._loops, *self._tasks]:
+            task.cancel()
+        await asyncio.gather(*self._loops, *self._tasks, return_exceptions=True)
+        await self._hands.stop()
+
+    async def _work(self) -> None:
+        while True:
+            changed = self._changed.watch()
+            try:
+                await self._log_transitions()
+                self._start_commands()
+            except Exception:  # the worker must outlive any one case
+                log.exception("the worker stumbled")
+                await asyncio.sleep(IDLE_SECONDS)
+            await self._changed.wait(changed, IDLE_SECONDS)
+
+    # --- transitions -------------------------------------------------------------------------------------------------
+
+    async def _log_transitions(self) -> None:
+        """Each change of a case becomes an entry; some call for a new draft."""
+        query = select(transitions).where(transitions.c.handled_ms.is_(None))
+        with self._state.read() as db:
+            rows = db.execute(query.order_by(transitions.c.at_ms, transitions.c.incident, transitions.c.position)).all()
+        if not rows:
+            return
+        drafts = [
+            decisions.draft(
+                "transition",
+                at_ms=row.at_ms,
+                by=row.by,
+                transition={"id": row.id, "incident": row.incident, "kind": row.kind, "entries": row.entries, "data": row.data},
+            )
+            for row in rows
+        ]
+        await self._decide(drafts)
+        with self._state.begin() as db:
+            for row in rows:
+                unhandled = (transitions.c.id == row.id) & transitions.c.handled_ms.is_(None)
+                db.execute(update(transitions).where(unhandled).values(handled_ms=self._now_ms()))
+        for incident in dict.fromkeys(row.incident for row in rows if row.kind in DRAFT_AFTER):
+            await self.write_draft(incident)
+
+    async def write_draft(self, incident: str, regime: str = REGIME) -> int | None:
+        """Prepare and log a new version of a draft; its version number, or None if there is no such case."""
+        with self._state.read() as db:
+            notification = casework.prepare(db, incident, regime, self._now_ms())
+        if notification is None:
+            return None
+        await self._decide([decisions.draft("draft", at_ms=self._now_ms(), notification=notification.as_json())])
+        return notification.version
+
+    # --- commands ----------------------------------------------------------------------------------------------------
+
+    def _start_commands(self) -> None:
+        due = (commands.c.status == "queued") & (commands.c.due_ms <= self._now_ms())
+        unlogged = select(transitions.c.incident).where(transitions.c.handled_ms.is_(None))
+        query = select(commands).where(due, commands.c.incident.not_in(unlogged)).order_by(commands.c.position)
+        with self._state.read() as db:
+            rows = db.execute(query).all()
+        for row in rows:
+            with self._state.begin() as db:
+                mine = db.execute(
+                    update(commands)
+                    .where(commands.c.id == row.id, commands.c.status == "queued")
+                    .values(status="claimed", attempts=row.attempts + 1)
+                )
+            if mine.rowcount == 1:
+                task = asyncio.create_task(self._carry_out(row))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _carry_out(self, row: Any) -> None:
+        try:
+            result = await self._hands.carry_out(row)
+        except Exception as error:  # a bug in a hand is a failed command, not a stuck case
+            log.exception("command %s failed", row.id)
+            result = Outcome(command=row.id, status="failed", detail=f"internal error ({type(error).__name__})")
+        if isinstance(result, Again):
+            self._later(row, result)
+            return
+        await self._decide([decisions.draft("outcome", at_ms=self._now_ms(), outcome=msgspec.to_builtins(result))])
+
+    def _later(self, row: Any, again: Again) -> None:
+        pause = min(RETRY_MS * 2**row.attempts, MAX_RETRY_MS)
+        with self._state.begin() as db:
+            db.execute(
+                update(commands)
+                .where(commands.c.id == row.id)
+                .values(
+                    status="queued",
+                    due_ms=min(self._now_ms() + pause, again.until_ms),
+                    outcome={"status": "retrying", "detail": again.why, "until_ms": again.until_ms},
+                )
+            )
+        self._changed.ring()
+
+    # --- shops -------------------------------------------------------------------------------------------------------
+
+    async def _keep_in_touch(self) -> None:
+        """Show each shop its orders in force and let it empty its outbox, again and again."""
+        while True:
+            with contextlib.suppress(Exception):
+                with self._state.read() as db:
+                    paired = select(sensors.c.site).where(sensors.c.kind == "wordpress")
+                    rows = db.execute(select(sites.c.site, sites.c.rest_url).where(sites.c.site.in_(paired))).all()
+                await asyncio.gather(*(self._touch(Shop(site=r.site, rest_url=r.rest_url)) for r in rows))
+            await asyncio.sleep(self._settings.sync_seconds)
+
+    async def _touch(self, shop: Shop) -> None:
+        try:
+            await self._hands.wordpress.sync(shop, self._orders.in_force(shop.site, "wordpress", self._now_ms()))
+            self.shops[shop.site] = None
+        except ShopError as error:
+            self.shops[shop.site] = str(error)
