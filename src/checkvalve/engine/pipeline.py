@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert as upsert
@@ -135,6 +136,8 @@ class Pipeline:
             decision = decisions.parse(opened.clear)
             if decision.type == "order_issued":
                 orders.digest_issued(db, decision)
+            elif decision.type == "subject_put":
+                self._put(db, decision.data["site"], opened.number, decision.data["subject"])
             else:
                 cases.digest_decision(db, decision, opened.number)
 
@@ -176,11 +179,14 @@ class Pipeline:
 
     def _subject(self, db: Connection, seen: observe.Observed, parsed: Event) -> None:
         subject = parsed.own.get("subject")
-        kept = observe.put_subject(db, seen.site or "", seen.entry, subject) if isinstance(subject, dict) else None
-        if kept is None:
+        if not isinstance(subject, dict) or not self._put(db, seen.site or "", seen.entry, subject):
             observe.finding(db, seen, "malformed_event", "medium", "a register event without a person")
-            return
-        register = self.registers.get(db, seen.site or "")
-        if register is not None:
-            ref, ids, _ = kept
-            register.put(ref, [(c, h) for c, h in ids], seen.entry)
+
+    def _put(self, db: Connection, site: str, entry: int, subject: dict[str, Any]) -> bool:
+        kept = observe.put_subject(db, site, entry, subject)
+        register = self.registers.get(db, site)
+        if kept is None or register is None:
+            return False
+        ref, ids, _ = kept
+        register.put(ref, [(c, h) for c, h in ids], entry)
+        return True

@@ -1,5 +1,6 @@
 """Where things lie and which address is which. One data directory holds everything of one installation."""
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,3 +49,20 @@ def make_private(path: Path) -> None:
 def require_private(path: Path) -> None:
     if os.name == "posix" and path.stat().st_mode & 0o077:
         raise EngineError("not_private", f"{path} can be read by other users; run: chmod -R go-rwx {path}")
+
+
+def save_settings(settings: Settings) -> None:
+    """Keep the addresses, so that other commands on this data directory know them."""
+    make_private(settings.data)
+    kept = {n: getattr(settings, n) for n in ("listen", "public_url", "gateway_url", "sync_seconds")}
+    (settings.data / "settings.json").write_text(json.dumps(kept, indent=1))
+
+
+def load_settings(data: Path, **changes: str) -> Settings:
+    path = data / "settings.json"
+    try:
+        kept = json.loads(path.read_text()) if path.exists() else {}
+    except ValueError as error:
+        raise EngineError("bad_settings", f"{path} is not JSON; delete it and run `checkvalve up` again") from error
+    known = {k: v for k, v in kept.items() if k in ("listen", "public_url", "gateway_url", "sync_seconds")}
+    return Settings(data=data, **{**known, **changes})

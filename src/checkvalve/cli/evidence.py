@@ -1,0 +1,94 @@
+"""checkvalve evidence verify | scope | key."""
+
+import argparse
+from dataclasses import asdict
+from typing import Any
+
+from checkvalve.cli.output import NO, OK, console, print_json
+from checkvalve.engine import offline
+from checkvalve.engine.errors import EngineError
+from checkvalve.engine.settings import data_dir, load_settings
+from checkvalve.evidence import bundle, checkpoint
+from checkvalve.evidence.errors import VerificationError
+from checkvalve.evidence.verify import Verified
+from checkvalve.regimes.deadline import parse_time
+
+
+def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
+    group = commands.add_parser("evidence", help="the log: verify it, ask it")
+    actions = group.add_subparsers(dest="action", metavar="ACTION", required=True)
+    verify = actions.add_parser(
+        "verify", parents=[common], help="the live log, or an exported bundle with nothing but the public key"
+    )
+    verify.add_argument("bundle", nargs="?", help="a file made by `checkvalve case export`")
+    verify.add_argument("--key", help="the log's public key, or a file that holds it (see `checkvalve evidence key`)")
+    verify.set_defaults(run=_verify)
+    key = actions.add_parser("key", parents=[common], help="the log's public key; give it to whoever checks bundles")
+    key.set_defaults(run=_key)
+    scope = actions.add_parser("scope", parents=[common], help="whose data left, how, to whom")
+    scope.add_argument("--since", required=True, metavar="T", help="RFC 3339, e.g. 2026-11-24T00:00:00Z")
+    scope.add_argument("--until", required=True, metavar="T")
+    for name in offline.SCOPE_FILTERS:
+        scope.add_argument(f"--{name}")
+    scope.set_defaults(run=_scope)
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    if arguments.bundle:
+        result = bundle.verify(offline.read_file(arguments.bundle), _public_key(arguments.key))
+    else:
+        result = offline.verify_live(load_settings(data_dir(arguments.data)))
+    if arguments.json:
+        print_json(asdict(result))
+    else:
+        _tell(result)
+    return OK if result.ok else NO
+
+
+def _public_key(given: str | None) -> bytes | None:
+    if given is None:
+        return None
+    text = given if "+" in given else offline.read_file(given).decode("utf-8", "replace")
+    try:
+        return checkpoint.parse_verifier_key(text)[1]
+    except VerificationError as error:
+        raise EngineError("bad_key", error.what) from error
+
+
+def _tell(result: Verified) -> None:
+    if result.ok:
+        console.print(f"[green]good[/green]: {result.entries} entries, all as signed")
+    else:
+        console.print("[red]NOT good[/red]:")
+        for flaw in result.errors:
+            place = f", entry {flaw.entry}" if flaw.entry is not None else ""
+            console.print(f"  {flaw.file}{place}: {flaw.what}")
+    if result.uncovered:
+        console.print(f"  {result.uncovered} newest entries are not signed yet")
+    if result.key and not result.key_trusted:
+        console.print(f"  checked with the key inside the bundle; compare it by another way: {result.key}")
+
+
+def _key(arguments: argparse.Namespace) -> int:
+    text = offline.public_key_text(load_settings(data_dir(arguments.data)))
+    if arguments.json:
+        print_json({"key": text})
+    else:
+        console.print(text, soft_wrap=True)
+    return OK
+
+
+def _scope(arguments: argparse.Namespace) -> int:
+    since, until = (int(parse_time(t).timestamp() * 1000) for t in (arguments.since, arguments.until))
+    filters = {n: v for n in offline.SCOPE_FILTERS if (v := getattr(arguments, n))}
+    found = offline.scope(load_settings(data_dir(arguments.data)), since, until, filters)
+    if arguments.json:
+        print_json(found.as_json())
+        return OK
+    for name, extent in (("confirmed", found.confirmed), ("worst case", found.worst_case)):
+        console.print(f"[bold]{name}[/bold]: {extent.subjects} people, {extent.records} records")
+        for label in ("categories", "recipients", "channels"):
+            listed = ", ".join(f"{k} {v}" for k, v in getattr(extent, label).items())
+            console.print(f"  {label}: {listed or 'none'}")
+    console.print("complete" if found.complete else "NOT complete: " + "; ".join(found.gaps))
+    return OK

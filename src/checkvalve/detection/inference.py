@@ -1,0 +1,63 @@
+"""One whole inference judged: the result line of `checkvalve detect` (contract.md)."""
+
+from typing import Any
+
+import msgspec
+
+from checkvalve.detection.register import Register
+from checkvalve.detection.scanner import ExposureScanner, Reader
+from checkvalve.events.pseudonym import Category
+
+
+class Requester(msgspec.Struct, frozen=True, kw_only=True):
+    ref: str | None = None
+    anonymous: bool = False
+
+
+class Inference(msgspec.Struct, frozen=True, kw_only=True):
+    """As given to `detect`; unknown fields are ignored."""
+
+    id: str
+    session: str | None = None
+    requester: Requester | None = None
+    model: str | None = None
+    messages: list[Any] = []
+    completion: str | None = None
+    tool_calls: list[Any] | None = None
+
+
+def judge(inference: Inference, register: Register, now_ms: int) -> dict[str, Any]:
+    """Exposures and verdict. Tool-call arguments count as shown; their spans are within the arguments."""
+    ref = inference.requester.ref if inference.requester else None
+    recipient = ref or (f"session:{inference.session}" if inference.session else "anonymous")
+    seen: set[tuple[str, Category]] = set()
+    exposures = []
+    for text in (inference.completion or "", *_arguments(inference.tool_calls or [])):
+        scanner = ExposureScanner(register, Reader(ref=ref, recipient=recipient), inference.id, seen)
+        exposures += [*scanner.feed(text, now_ms), *scanner.finish(now_ms)]
+    return {
+        "id": inference.id,
+        "exposures": [
+            {
+                "subject": e.subject,
+                "category": e.category,
+                "span": e.span,
+                "encoding": e.encoding,
+                "recipient": e.recipient,
+            }
+            for e in exposures
+        ],
+        "findings": [],
+        "verdict": "leak" if exposures else "clean",
+    }
+
+
+def _arguments(calls: list[Any]) -> list[str]:
+    """The arguments of tool calls in OpenAI's shape or bare, as text."""
+    texts = []
+    for call in calls:
+        function = call.get("function", call) if isinstance(call, dict) else {}
+        arguments = function.get("arguments") if isinstance(function, dict) else None
+        if arguments is not None:
+            texts.append(arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode())
+    return texts

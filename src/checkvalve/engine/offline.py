@@ -1,0 +1,286 @@
+"""What the command line does with a data directory itself, also while core runs: read, verify, export, add people.
+
+Only `import_subjects` writes to the log, so it needs core to be stopped.
+"""
+
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, insert, select
+
+from checkvalve.detection.register import Register
+from checkvalve.engine import cases, casework
+from checkvalve.engine.accounts import Accounts
+from checkvalve.engine.core import now_ms, open_core
+from checkvalve.engine.decisions import draft
+from checkvalve.engine.errors import EngineError
+from checkvalve.engine.identity import load_identity
+from checkvalve.engine.pairing import Pairing
+from checkvalve.engine.pipeline import Registers
+from checkvalve.engine.settings import Settings, make_private
+from checkvalve.events.pseudonym import identifiers
+from checkvalve.evidence import bundle, checkpoint, entry
+from checkvalve.evidence.merkle import inclusion_proof
+from checkvalve.evidence.verify import Verified, verify_log
+from checkvalve.incidents.scope import Scope, scope_of
+from checkvalve.notifications.notification import Notification
+from checkvalve.notifications.render import render_html, render_json, render_pdf
+from checkvalve.regimes.deadline import from_ms, rfc3339
+from checkvalve.store.recordkeys import RecordKeys
+from checkvalve.store.schema import commands, exposures, incidents, sites, transitions
+from checkvalve.store.segments import LogFiles
+from checkvalve.store.state import State, open_state
+
+SCOPE_FILTERS = ("site", "plugin", "route", "session", "model", "trace")
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[State]:
+    """The state database of an existing installation."""
+    if not settings.state_file.exists():
+        raise EngineError("no_data", f"there is no Checkvalve data in {settings.data}; run `checkvalve up` or give --data DIR")
+    state = open_state(settings.state_file)
+    try:
+        yield state
+    finally:
+        state.close()
+
+
+def add_user(settings: Settings, name: str, password: str, roles: tuple[str, ...]) -> None:
+    with prepared(settings) as state:
+        Accounts(state).add(name, password, roles, now_ms())
+
+
+def user_names(settings: Settings) -> list[str]:
+    with prepared(settings) as state:
+        return Accounts(state).names()
+
+
+def pairing_code(settings: Settings, by: str) -> str:
+    with prepared(settings) as state:
+        return Pairing(state, load_identity(settings.data), settings, lambda _: 1).new_code(by, now_ms())
+
+
+@contextmanager
+def prepared(settings: Settings) -> Iterator[State]:
+    """The state database, made if need be: people may be added before the first start."""
+    make_private(settings.data)
+    state = open_state(settings.state_file)
+    try:
+        yield state
+    finally:
+        state.close()
+
+
+def verify_live(settings: Settings) -> Verified:
+    identity = load_identity(settings.data)
+    return verify_log(LogFiles(settings.data / "log"), origin=identity.origin, public_key=identity.log_public)
+
+
+def public_key_text(settings: Settings) -> str:
+    identity = load_identity(settings.data)
+    return checkpoint.verifier_key(identity.origin, identity.log_public)
+
+
+def scope(settings: Settings, since_ms: int, until_ms: int, filters: dict[str, str]) -> Scope:
+    """Scope over a window, narrowed by any of SCOPE_FILTERS."""
+    where: ColumnElement[bool] = exposures.c.seen_ms.between(since_ms, until_ms)
+    for name, value in filters.items():
+        where = where & (exposures.c[name] == value)
+    with opened(settings) as state, state.read() as db:
+        found = casework.records(db, where)
+        every_site = [filters["site"]] if "site" in filters else list(db.scalars(select(sites.c.site)))
+        missing = [g for s in every_site for g in casework.gaps(db, s, since_ms, until_ms)]
+    return scope_of(found, since_ms, until_ms, dict.fromkeys(missing))
+
+
+# --- cases -----------------------------------------------------------------------------------------------------------
+
+
+def list_cases(settings: Settings) -> list[dict[str, Any]]:
+    with opened(settings) as state, state.read() as db:
+        return [dict(r.state) for r in db.execute(select(incidents.c.state).order_by(incidents.c.opened_ms))]
+
+
+def show_case(settings: Settings, case: str) -> dict[str, Any]:
+    with opened(settings) as state, state.read() as db:
+        incident = cases.load(db, case)
+        if incident is None:
+            raise EngineError("not_found", f"there is no case {case}; see `checkvalve case list`")
+        changes = db.execute(select(transitions).where(transitions.c.incident == case).order_by(transitions.c.position)).all()
+        steps = db.execute(select(commands).where(commands.c.incident == case).order_by(commands.c.position)).all()
+        return {
+            "case": asdict(incident),
+            "scope": casework.case_scope(db, incident).as_json(),
+            "transitions": [
+                {"at_utc": rfc3339(from_ms(t.at_ms)), "kind": t.kind, "by": t.by, "entries": t.entries, "data": t.data}
+                for t in changes
+            ],
+            "steps": [{"id": s.id, "kind": s.kind, "data": s.data, "status": s.status, "outcome": s.outcome} for s in steps],
+        }
+
+
+def notice(settings: Settings, case: str, regime: str) -> Notification:
+    with opened(settings) as state, state.read() as db:
+        prepared = casework.prepare(db, case, regime, now_ms())
+    if prepared is None:
+        raise EngineError("not_found", f"there is no case {case}; see `checkvalve case list`")
+    return prepared
+
+
+def export_case(settings: Settings, case: str) -> bytes:
+    """A bundle: the case's entries with proofs (events sealed, decisions open), scope, timeline, draft notice."""
+    shown = show_case(settings, case)
+    numbers = {n for t in shown["transitions"] for n in t["entries"]}
+    numbers |= {s["outcome"]["entry"] for s in shown["steps"] if s["outcome"] and "entry" in s["outcome"]}
+    with opened(settings) as state, state.read() as db:
+        numbers |= {r.entry for r in casework.case_exposures(db, case)}
+    identity = load_identity(settings.data)
+    files = LogFiles(settings.data / "log")
+    head = files.checkpoint()
+    size = checkpoint.verify(head, origin=identity.origin, public_key=identity.log_public).size
+    data = files.leaves()[: 32 * size]
+    leaves = [data[i : i + 32] for i in range(0, len(data), 32)]
+    keys = RecordKeys(settings.data / "keys.db")
+    try:
+        entries = [
+            bundle.LoggedEntry(number=n, record=record, proof=inclusion_proof(n, leaves), key=_decision_key(keys, record))
+            for n, record in _records(files, {n for n in numbers if n < size})
+        ]
+    finally:
+        keys.close()
+    document = notice(settings, case, "gdpr_art33")
+    documents = {
+        "case.json": msgspec.json.format(msgspec.json.encode(shown), indent=1),
+        "gdpr_art33.json": render_json(document),
+        "gdpr_art33.html": render_html(document).encode(),
+        "gdpr_art33.pdf": render_pdf(document),
+    }
+    created = datetime.fromtimestamp(now_ms() / 1000, UTC)
+    return bundle.build(
+        case=case,
+        created=rfc3339(created),
+        entries=entries,
+        documents=documents,
+        head=head,
+        origin=identity.origin,
+        key=identity.log_key,
+    )
+
+
+def _records(files: LogFiles, numbers: set[int]) -> Iterator[tuple[int, bytes]]:
+    for number, (file, record) in enumerate(files.records()):
+        if not isinstance(record, bytes):
+            raise EngineError("damaged_log", f"{file}: {record.what}; run `checkvalve evidence verify`")
+        if number in numbers:
+            yield number, record
+
+
+def _decision_key(keys: RecordKeys, record: bytes) -> bytes | None:
+    """Decisions hold no personal data of customers and are opened; events stay sealed."""
+    header = entry.parse(record).header
+    return keys.get(header.key) if header.kind == "decision" else None
+
+
+# --- register --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    site: str
+    people: int
+    identifiers: int
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of `subjects import`; unknown fields are ignored."""
+
+    ref: str
+    email: str | None = None
+    name: str | None = None
+    phone: str | None = None
+    address: str | None = None
+    postcode: str | None = None
+    order_ids: list[str | int] = []
+
+
+def read_people(lines: Iterable[bytes]) -> list[Person]:
+    people = []
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                people.append(msgspec.json.decode(line, type=Person))
+            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+                raise EngineError("bad_line", f"line {number}: {str(error)[:200]}") from error
+    return people
+
+
+def import_subjects(settings: Settings, people: list[Person], site: str | None) -> Imported:
+    """Put people into the register as keyed pseudonyms; each is an entry of the log."""
+    core = open_core(settings)
+    try:
+        core.pipeline.catch_up()
+        name, key = _import_site(core.state, site)
+        drafts, count = [], 0
+        for person in people:
+            ids = identifiers(
+                key,
+                email=person.email,
+                name=person.name,
+                phone=person.phone,
+                address=person.address,
+                postcode=person.postcode,
+                order_numbers=tuple(str(o) for o in person.order_ids),
+            )
+            count += len(ids)
+            subject = {"ref": person.ref, "identifiers": ids}
+            drafts.append(draft("subject_put", at_ms=now_ms(), by="user:cli", site=name, subject=subject))
+        for start in range(0, len(drafts), 1000):
+            core.journal.append_many(drafts[start : start + 1000])
+        core.pipeline.catch_up()
+    finally:
+        core.close()
+    return Imported(site=name, people=len(people), identifiers=count)
+
+
+def _import_site(state: State, wanted: str | None) -> tuple[str, bytes]:
+    with state.begin() as db:
+        rows = db.execute(select(sites.c.site, sites.c.pseudonym_key)).all()
+        if wanted is None and not rows:
+            key = secrets.token_bytes(32)
+            site = "s-" + "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz234567") for _ in range(12))
+            url = "https://imported.invalid"
+            values = {"site": site, "name": "imported register", "site_url": url, "rest_url": url + "/wp-json/"}
+            db.execute(insert(sites).values(**values, pseudonym_key=key, created_ms=now_ms()))
+            return site, key
+    known: dict[str, bytes] = {r.site: r.pseudonym_key for r in rows}
+    chosen = wanted or (rows[0].site if len(rows) == 1 else "")
+    if chosen not in known:
+        raise EngineError("which_site", f"name the shop with --site; known: {', '.join(known) or 'none'}")
+    return chosen, known[chosen]
+
+
+def register_of(settings: Settings, site: str | None) -> Register:
+    """The register for offline detection; of the only site unless one is named."""
+    with opened(settings) as state, state.read() as db:
+        known = list(db.scalars(select(sites.c.site)))
+        chosen = site or (known[0] if len(known) == 1 else "")
+        registers = Registers()
+        registers.load(db)
+        register = registers.get(db, chosen) if chosen in known else None
+    if register is None:
+        raise EngineError("which_site", f"name the shop with --site; known: {', '.join(known) or 'none'}")
+    return register
+
+
+def read_file(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise EngineError("no_file", f"{path}: {error.strerror}") from error

@@ -1,0 +1,40 @@
+"""The server: sensors' API and console on one address, core running underneath."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from checkvalve.engine.core import Core
+from checkvalve.web import sensors
+from checkvalve.web.console import console_app
+
+
+def build_app(core: Core) -> Starlette:
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await core.start()
+        try:
+            yield
+        finally:
+            await core.stop()
+
+    app = Starlette(routes=[*sensors.ROUTES, Mount("/", console_app(core))], lifespan=lifespan)
+    app.state.core = core
+    return app
+
+
+def serve(core: Core, host: str, port: int) -> None:
+    """Run until SIGINT or SIGTERM. No access log: paths may name cases."""
+    config = uvicorn.Config(
+        build_app(core),
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=3,
+    )
+    uvicorn.Server(config).run()
