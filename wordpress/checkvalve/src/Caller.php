@@ -1,0 +1,74 @@
+<?php
+namespace Checkvalve;
+
+use Checkvalve\People\Pseudonym;
+
+/**
+ * Who asks in this request, by which route, and in which session (docs/spec/wire.md, section 5).
+ */
+final class Caller {
+
+	/** @var string Pattern of the REST route being served. */
+	private static $rest_route = '';
+
+	public static function set_up(): void {
+		add_filter( 'rest_dispatch_request', array( self::class, 'note_route' ), PHP_INT_MIN, 3 );
+	}
+
+	/**
+	 * @param mixed            $result  Passed on.
+	 * @param \WP_REST_Request $request Not used.
+	 * @param string           $route   Pattern of the route.
+	 * @return mixed
+	 */
+	public static function note_route( $result, $request, $route ) {
+		self::$rest_route = (string) $route;
+		return $result;
+	}
+
+	/** REST route pattern, AJAX action or URL path. */
+	public static function route(): string {
+		if ( '' !== self::$rest_route ) {
+			return substr( self::$rest_route, 0, 200 );
+		}
+		if ( wp_doing_ajax() || isset( $_REQUEST['wc-ajax'] ) ) { // phpcs:ignore
+			$action = $_REQUEST['wc-ajax'] ?? ( $_REQUEST['action'] ?? '' ); // phpcs:ignore
+			return is_string( $action ) ? substr( sanitize_key( $action ), 0, 200 ) : '';
+		}
+		if ( wp_doing_cron() || ( defined( 'WP_CLI' ) && WP_CLI ) || ! isset( $_SERVER['REQUEST_URI'] ) ) {
+			return '';
+		}
+		return substr( (string) wp_parse_url( (string) $_SERVER['REQUEST_URI'], PHP_URL_PATH ), 0, 200 );
+	}
+
+	/** @return array{ref: string}|array{anonymous: true} */
+	public static function requester(): array {
+		$id = function_exists( 'wp_get_current_user' ) ? get_current_user_id() : 0; // not there yet while plugins load
+		return $id > 0 ? array( 'ref' => "customer:$id" ) : array( 'anonymous' => true );
+	}
+
+	/** Pseudonym of the session; empty when there is none. */
+	public static function session(): string {
+		$session = function_exists( 'wp_get_current_user' ) && is_user_logged_in() ? wp_get_session_token() : '';
+		$session = $session ?: self::shop_session();
+		return '' === $session ? '' : Pseudonym::of( Settings::pseudonym_key(), 'session', $session );
+	}
+
+	/** Pseudonym of the address; empty outside a web request. */
+	public static function address(): string {
+		$address = (string) ( $_SERVER['REMOTE_ADDR'] ?? '' );
+		return '' === $address ? '' : Pseudonym::of( Settings::pseudonym_key(), 'ip', $address );
+	}
+
+	private static function shop_session(): string {
+		if ( function_exists( 'WC' ) && isset( WC()->session ) && is_object( WC()->session ) ) {
+			return (string) WC()->session->get_customer_id();
+		}
+		// REST routes of other plugins run without WooCommerce's session, but the visitor's cookie comes along.
+		if ( ! defined( 'COOKIEHASH' ) ) {
+			return '';
+		}
+		$cookie = $_COOKIE[ 'wp_woocommerce_session_' . COOKIEHASH ] ?? '';
+		return is_string( $cookie ) ? (string) strtok( $cookie, '|' ) : '';
+	}
+}

@@ -1,0 +1,78 @@
+<?php
+namespace Checkvalve\Cli;
+
+use Checkvalve\Health;
+use Checkvalve\Orders\OrderTable;
+use Checkvalve\Outbox\Flusher;
+use Checkvalve\Outbox\Outbox;
+use Checkvalve\Pairing;
+use Checkvalve\Refused;
+use Checkvalve\Settings;
+use Checkvalve\Upkeep;
+
+/**
+ * The shop's side of Checkvalve.
+ */
+final class Command {
+
+	/** @var Pairing */
+	private $pairing;
+
+	/** @var Outbox */
+	private $outbox;
+
+	/** @var Flusher */
+	private $flusher;
+
+	/** @var Upkeep */
+	private $upkeep;
+
+	public function __construct( Pairing $pairing, Outbox $outbox, Flusher $flusher, Upkeep $upkeep ) {
+		$this->pairing = $pairing;
+		$this->outbox  = $outbox;
+		$this->flusher = $flusher;
+		$this->upkeep  = $upkeep;
+	}
+
+	/**
+	 * Pair this shop with a Checkvalve core.
+	 *
+	 * ## OPTIONS
+	 *
+	 * <code>
+	 * : What `checkvalve pair` printed, such as K7QM-2XPD-9FHR@https://core.example.com
+	 *
+	 * @param string[] $args
+	 */
+	public function pair( $args ): void {
+		try {
+			\WP_CLI::success( 'Paired as ' . $this->pairing->pair( (string) ( $args[0] ?? '' ) ) . '.' );
+		} catch ( Refused $refused ) {
+			\WP_CLI::error( $refused->getMessage() );
+		}
+	}
+
+	/**
+	 * Show pairing, outbox, health and the orders in force.
+	 */
+	public function status(): void {
+		$now = time();
+		\WP_CLI::line( Settings::paired() ? 'Paired as ' . Settings::site() . ' with ' . Settings::core_url() : 'Not paired.' );
+		foreach ( Health::lines( $this->outbox, $now ) as list( $name, $grade, $text ) ) {
+			\WP_CLI::line( sprintf( '%-24s %-5s %s', $name, $grade, $text ) );
+		}
+		foreach ( OrderTable::in_force() as $order ) {
+			\WP_CLI::line( sprintf( '%s %s %s, ends in %d s', $order->jti, $order->action, $order->target, $order->expires - $now ) );
+		}
+	}
+
+	/**
+	 * Send what waits in the outbox now, and the rest of the register.
+	 */
+	public function flush(): void {
+		$this->upkeep->portion( time() + 60 );
+		$sent = $this->flusher->flush( 60, 10 );
+		$left = $this->outbox->pending();
+		$left ? \WP_CLI::error( "$sent sent, $left still waiting: " . Flusher::contact()['problem'] ) : \WP_CLI::success( "$sent sent, nothing waiting." );
+	}
+}

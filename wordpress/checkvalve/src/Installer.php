@@ -1,0 +1,101 @@
+<?php
+namespace Checkvalve;
+
+use Checkvalve\Orders\StateFile;
+use Checkvalve\Outbox\Flusher;
+use Checkvalve\Outbox\Outbox;
+use Checkvalve\People\Register;
+use Checkvalve\Probe\ProbeOrders;
+use Checkvalve\Probe\ProbeProduct;
+
+/**
+ * Activation, deactivation, uninstall. What one makes, another takes away.
+ */
+final class Installer {
+
+	const VERSION = 'checkvalve_version';
+	const OPTIONS = array(
+		self::VERSION,
+		Settings::PAIRING,
+		StateFile::OPTION,
+		Register::BACKFILL,
+		Flusher::CONTACT,
+		Outbox::DROPPED,
+		Recorder::FAULTS,
+		ProbeOrders::OPEN,
+		ProbeProduct::OPTION,
+		'checkvalve_lock_flush',
+		'checkvalve_lock_orders',
+		'checkvalve_lock_register',
+	);
+
+	public static function activate(): void {
+		Tables::create();
+		StateFile::prepare();
+		self::install_loader();
+		update_option( self::VERSION, CHECKVALVE_VERSION, true );
+		self::schedule();
+		Plugin::instance()->recorder()->self_report( 3, 'activated' );
+	}
+
+	/** Orders end here: with the plugin off, nobody would end them later. Keys and events stay for the next activation. */
+	public static function deactivate(): void {
+		$plugin = Plugin::instance();
+		if ( Settings::paired() ) {
+			$plugin->desk()->lift_all( 'Checkvalve was deactivated', time() );
+			$plugin->recorder()->self_report( 4, 'deactivated', 4 );
+			$plugin->flush_when_answered( true );
+		}
+		wp_clear_scheduled_hook( Upkeep::HOOK );
+		self::remove_loader();
+		StateFile::remove();
+	}
+
+	public static function uninstall(): void {
+		wp_clear_scheduled_hook( Upkeep::HOOK );
+		ProbeProduct::remove();
+		self::remove_loader();
+		StateFile::remove();
+		Tables::drop();
+		array_map( 'delete_option', self::OPTIONS );
+	}
+
+	/** After an update of the files by hand or by WordPress no activation runs. */
+	public static function catch_up(): void {
+		if ( CHECKVALVE_VERSION !== get_option( self::VERSION ) ) {
+			Tables::create();
+			StateFile::prepare();
+			self::install_loader();
+			update_option( self::VERSION, CHECKVALVE_VERSION, true );
+		}
+		self::schedule();
+	}
+
+	public static function loader_path(): string {
+		return WPMU_PLUGIN_DIR . '/checkvalve-loader.php';
+	}
+
+	public static function loader_in_place(): bool {
+		return is_file( self::loader_path() ) && self::loader_text() === file_get_contents( self::loader_path() ); // phpcs:ignore
+	}
+
+	public static function install_loader(): bool {
+		return wp_mkdir_p( WPMU_PLUGIN_DIR ) && false !== @file_put_contents( self::loader_path(), self::loader_text(), LOCK_EX ); // phpcs:ignore
+	}
+
+	private static function remove_loader(): void {
+		if ( is_file( self::loader_path() ) ) {
+			wp_delete_file( self::loader_path() );
+		}
+	}
+
+	private static function loader_text(): string {
+		return str_replace( '{FOLDER}', CHECKVALVE_FOLDER, (string) file_get_contents( CHECKVALVE_DIR . '/loader/checkvalve-loader.php' ) ); // phpcs:ignore
+	}
+
+	private static function schedule(): void {
+		if ( ! wp_next_scheduled( Upkeep::HOOK ) ) {
+			wp_schedule_event( time() + 60, Upkeep::INTERVAL, Upkeep::HOOK );
+		}
+	}
+}

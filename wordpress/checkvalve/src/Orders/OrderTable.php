@@ -1,0 +1,64 @@
+<?php
+namespace Checkvalve\Orders;
+
+use Checkvalve\Tables;
+
+/**
+ * Every order that was accepted and what came of it. An order id stays here long after its end, so that it is never done twice.
+ */
+final class OrderTable {
+
+	const IN_FORCE = 'in_force';
+	const KEPT     = 2592000; // 30 days after expiry
+
+	/** @return object|null Row with jti, action, target, jws, expires, status, at, held. */
+	public static function find( string $jti ) {
+		global $wpdb;
+		return $wpdb->get_row( $wpdb->prepare( 'SELECT * FROM ' . Tables::name( 'orders' ) . ' WHERE jti = %s', $jti ) );
+	}
+
+	public static function add( array $order, string $target, string $jws, string $status, string $held, int $now ): void {
+		global $wpdb;
+		$wpdb->query(
+			$wpdb->prepare(
+				'INSERT INTO ' . Tables::name( 'orders' ) . ' (jti, action, target, jws, expires, status, at, held) VALUES (%s, %s, %s, %s, %d, %s, %d, %s)',
+				$order['jti'],
+				$order['action'],
+				$target,
+				$jws,
+				$order['exp'],
+				$status,
+				$now,
+				$held
+			)
+		);
+	}
+
+	public static function end( string $jti, string $status, int $now ): void {
+		global $wpdb;
+		$wpdb->query( $wpdb->prepare( 'UPDATE ' . Tables::name( 'orders' ) . " SET status = %s, at = %d, held = '' WHERE jti = %s", $status, $now, $jti ) );
+	}
+
+	/** When another order still isolates the same plugin, it takes over the held work. */
+	public static function hand_over( string $plugin, string $held ): bool {
+		foreach ( self::in_force() as $row ) {
+			if ( 'isolate_plugin' === $row->action && $row->target === $plugin ) {
+				global $wpdb;
+				$wpdb->query( $wpdb->prepare( 'UPDATE ' . Tables::name( 'orders' ) . ' SET held = %s WHERE jti = %s', $held, $row->jti ) );
+				return true;
+			}
+		}
+		return false;
+	}
+
+	/** @return object[] Oldest first, those that expired but were not ended yet included. */
+	public static function in_force(): array {
+		global $wpdb;
+		return (array) $wpdb->get_results( $wpdb->prepare( 'SELECT * FROM ' . Tables::name( 'orders' ) . ' WHERE status = %s ORDER BY at, jti', self::IN_FORCE ) );
+	}
+
+	public static function forget_old( int $now ): void {
+		global $wpdb;
+		$wpdb->query( $wpdb->prepare( 'DELETE FROM ' . Tables::name( 'orders' ) . ' WHERE status <> %s AND expires < %d', self::IN_FORCE, $now - self::KEPT ) );
+	}
+}

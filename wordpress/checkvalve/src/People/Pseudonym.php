@@ -1,0 +1,83 @@
+<?php
+namespace Checkvalve\People;
+
+/**
+ * Keyed pseudonyms of personal identifiers (docs/spec/wire.md, section 6). Core computes the same values in Python;
+ * tests/golden/pseudonyms.json binds both.
+ */
+final class Pseudonym {
+
+	/** 32 hex digits: BLAKE2b-128 with the site's key (RFC 7693). */
+	public static function of( string $key, string $category, string $normal ): string {
+		return bin2hex( sodium_crypto_generichash( $category . "\x1f" . $normal, $key, 16 ) );
+	}
+
+	/**
+	 * All [category, pseudonym] pairs under which one spelling of a person is registered; values that say nothing are left out.
+	 *
+	 * @param array{email?: string, name?: string, phone?: string, address?: string, postcode?: string, order_numbers?: string[]} $person
+	 * @return array<int, array{0: string, 1: string}>
+	 */
+	public static function identifiers( string $key, array $person ): array {
+		$name    = $person['name'] ?? '';
+		$normals = array(
+			array( 'email', self::email( $person['email'] ?? '' ) ),
+			array( 'phone', self::phone( $person['phone'] ?? '' ) ),
+		);
+		$full    = self::words( $name );
+		if ( '' !== $full ) {
+			$parts     = explode( ' ', $full );
+			$last      = array_pop( $parts );
+			$normals[] = array( 'name', $full );
+			$normals[] = array( 'name', trim( $last . ' ' . implode( ' ', $parts ) ) );
+		}
+		$normals[]  = array( 'address', self::words( $person['address'] ?? '' ) );
+		$postcode   = preg_replace( '/[^0-9a-z]/', '', Fold::text( $person['postcode'] ?? '' ) );
+		$name_words = Fold::words( $name );
+		if ( '' !== $postcode && $name_words ) {
+			$normals[] = array( 'postcode_name', $postcode . '|' . end( $name_words ) );
+		}
+		foreach ( $person['order_numbers'] ?? array() as $number ) {
+			$normals[] = array( 'order_number', self::order_number( (string) $number ) );
+		}
+		return self::hashed( $key, $normals );
+	}
+
+	public static function email( string $value ): string {
+		$folded = preg_replace( self::WHITE_SPACE, '', Fold::text( $value ) );
+		$ends   = '' === $folded || '@' === $folded[0] || '@' === substr( $folded, -1 );
+		return ! $ends && 1 === substr_count( $folded, '@' ) ? $folded : '';
+	}
+
+	public static function phone( string $value ): string {
+		$digits = ltrim( preg_replace( '/[^0-9]/', '', $value ), '0' );
+		return strlen( $digits ) >= 7 ? substr( $digits, -9 ) : '';
+	}
+
+	/** Names and street lines: 2 to 5 words. */
+	public static function words( string $value ): string {
+		$found = Fold::words( $value );
+		if ( count( $found ) < 2 ) {
+			return '';
+		}
+		return implode( ' ', count( $found ) <= Fold::MAX_WORDS ? $found : array( $found[0], end( $found ) ) );
+	}
+
+	public static function order_number( string $value ): string {
+		return 1 === preg_match( '/^[0-9]+$/D', $value ) ? $value : '';
+	}
+
+	/** What Python's str.split() takes for white space; `\s` of PCRE alone knows less. */
+	const WHITE_SPACE = '/[\x09-\x0d\x1c-\x20\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]+/u';
+
+	private static function hashed( string $key, array $normals ): array {
+		$pairs = array();
+		foreach ( $normals as list( $category, $normal ) ) {
+			if ( '' !== $normal ) {
+				$hash                       = self::of( $key, $category, $normal );
+				$pairs[ "$category $hash" ] = array( $category, $hash );
+			}
+		}
+		return array_values( $pairs );
+	}
+}

@@ -1,0 +1,29 @@
+<?php
+namespace Checkvalve\Rest;
+
+/**
+ * The plugin's routes. Who may call them is decided by signatures, so a plugin that closes the REST API to visitors must
+ * not close these.
+ */
+final class Routes {
+
+	public static function set_up( callable $sync, callable $probe ): void {
+		add_action(
+			'rest_api_init',
+			static function () use ( $sync, $probe ) {
+				register_rest_route( 'checkvalve/v1', '/sync', array( 'methods' => 'POST', 'callback' => $sync, 'permission_callback' => '__return_true' ) );
+				register_rest_route( 'checkvalve/v1', '/probe', array( 'methods' => 'GET', 'callback' => $probe, 'permission_callback' => '__return_true' ) );
+			}
+		);
+		add_filter( 'rest_authentication_errors', array( self::class, 'let_in' ), PHP_INT_MAX );
+	}
+
+	/**
+	 * @param mixed $result
+	 * @return mixed
+	 */
+	public static function let_in( $result ) {
+		$route = untrailingslashit( (string) ( $GLOBALS['wp']->query_vars['rest_route'] ?? '' ) );
+		return in_array( $route, array( '/checkvalve/v1/sync', '/checkvalve/v1/probe' ), true ) ? null : $result;
+	}
+}

@@ -1,0 +1,41 @@
+<?php
+namespace Checkvalve\Sensors;
+
+use Checkvalve\Gateway;
+
+/**
+ * HTTP calls from PHP to the LLM gateway (OCSF 4002): host and path, status, duration, calling plugin.
+ */
+final class LlmCalls extends Sensor {
+
+	const ACTIVITY = array( 'CONNECT' => 1, 'DELETE' => 2, 'GET' => 3, 'HEAD' => 4, 'OPTIONS' => 5, 'POST' => 6, 'PUT' => 7 );
+
+	public function set_up(): void {
+		$this->listen( 'http_api_debug', 'answered', 10, 5 );
+	}
+
+	/** @param array|\WP_Error $response */
+	protected function answered( $response, $context, $class, $args, $url ): void {
+		if ( ! Gateway::serves( (string) $url ) ) {
+			return;
+		}
+		$parts   = wp_parse_url( (string) $url );
+		$started = (float) ( $args['checkvalve']['started'] ?? microtime( true ) );
+		$plugin  = (string) ( $args['checkvalve']['plugin'] ?? '' );
+		$code    = is_wp_error( $response ) ? 0 : (int) wp_remote_retrieve_response_code( $response );
+		$this->recorder->record(
+			4002,
+			self::ACTIVITY[ strtoupper( (string) ( $args['method'] ?? 'GET' ) ) ] ?? 99,
+			array(
+				'http_request'  => array(
+					'http_method' => (string) ( $args['method'] ?? 'GET' ),
+					'url'         => array( 'hostname' => (string) ( $parts['host'] ?? '' ), 'path' => (string) ( $parts['path'] ?? '/' ) ),
+				),
+				'http_response' => array( 'code' => $code ),
+				'duration'      => (int) round( ( microtime( true ) - $started ) * 1000 ),
+				'status_id'     => $code >= 200 && $code < 400 ? 1 : 2,
+			),
+			'' !== $plugin ? array( 'plugin' => $plugin ) : array()
+		);
+	}
+}

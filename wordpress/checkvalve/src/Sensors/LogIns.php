@@ -1,0 +1,33 @@
+<?php
+namespace Checkvalve\Sensors;
+
+use Checkvalve\People\Pseudonym;
+use Checkvalve\Settings;
+
+/**
+ * Log-in, failed log-in, log-out (OCSF 3002).
+ */
+final class LogIns extends Sensor {
+
+	public function set_up(): void {
+		$this->listen( 'wp_login', 'logged_in', 10, 2 );
+		$this->listen( 'wp_login_failed', 'failed', 10, 1 );
+		$this->listen( 'wp_logout', 'logged_out', 10, 1 );
+	}
+
+	/** @param \WP_User $user */
+	protected function logged_in( string $login, $user ): void {
+		$uid = 'customer:' . (int) $user->ID;
+		$this->recorder->record( 3002, 1, array( 'status_id' => 1, 'user' => array( 'uid' => $uid ) ), array( 'requester' => array( 'ref' => $uid ) ) );
+	}
+
+	protected function failed( string $login ): void {
+		$user = get_user_by( 'login', $login ) ?: get_user_by( 'email', $login );
+		$uid  = $user ? 'customer:' . (int) $user->ID : Pseudonym::of( Settings::pseudonym_key(), 'login', $login );
+		$this->recorder->record( 3002, 1, array( 'status_id' => 2, 'user' => array( 'uid' => $uid ) ) );
+	}
+
+	protected function logged_out( $user_id = 0 ): void {
+		$this->recorder->record( 3002, 2, array( 'status_id' => 1, 'user' => array( 'uid' => 'customer:' . (int) $user_id ) ) );
+	}
+}

@@ -1,0 +1,69 @@
+<?php
+namespace Checkvalve\Sensors;
+
+/**
+ * Plugins enabled, disabled, installed, updated, removed (OCSF 6002).
+ */
+final class Plugins extends Sensor {
+
+	const INSTALLED = 1;
+	const REMOVED   = 2;
+	const ENABLED   = 6;
+	const DISABLED  = 7;
+	const UPDATED   = 8;
+
+	/** @var array<string, array{Name?: string, Version?: string}> Headers read before the files went. */
+	private $leaving = array();
+
+	public function set_up(): void {
+		$this->listen( 'activated_plugin', 'enabled', 10, 1 );
+		$this->listen( 'deactivated_plugin', 'disabled', 10, 1 );
+		$this->listen( 'delete_plugin', 'leaving', 10, 1 );
+		$this->listen( 'deleted_plugin', 'removed', 10, 2 );
+		$this->listen( 'upgrader_process_complete', 'upgraded', 10, 2 );
+	}
+
+	protected function enabled( $plugin ): void {
+		$this->changed( self::ENABLED, (string) $plugin );
+	}
+
+	protected function disabled( $plugin ): void {
+		$this->changed( self::DISABLED, (string) $plugin );
+	}
+
+	protected function leaving( $plugin ): void {
+		$this->leaving[ $plugin ] = $this->headers( (string) $plugin );
+	}
+
+	protected function removed( $plugin, $deleted ): void {
+		if ( $deleted ) {
+			$this->changed( self::REMOVED, (string) $plugin );
+		}
+	}
+
+	/** @param \WP_Upgrader $upgrader */
+	protected function upgraded( $upgrader, $what = array() ): void {
+		if ( 'plugin' !== ( $what['type'] ?? '' ) ) {
+			return;
+		}
+		if ( 'install' === ( $what['action'] ?? '' ) ) {
+			$installed = method_exists( $upgrader, 'plugin_info' ) ? $upgrader->plugin_info() : false;
+			$this->changed( self::INSTALLED, is_string( $installed ) ? $installed : 'unknown' );
+			return;
+		}
+		foreach ( (array) ( $what['plugins'] ?? array( $what['plugin'] ?? 'unknown' ) ) as $plugin ) {
+			$this->changed( self::UPDATED, (string) $plugin );
+		}
+	}
+
+	private function changed( int $activity_id, string $plugin ): void {
+		$headers = $this->leaving[ $plugin ] ?? $this->headers( $plugin );
+		$app     = array( 'name' => $headers['Name'] ?? '', 'uid' => $plugin, 'version' => $headers['Version'] ?? '' );
+		$this->recorder->record( 6002, $activity_id, array( 'app' => $app ) );
+	}
+
+	private function headers( string $plugin ): array {
+		$file = WP_PLUGIN_DIR . '/' . $plugin;
+		return 0 === validate_file( $plugin ) && is_file( $file ) ? get_file_data( $file, array( 'Name' => 'Plugin Name', 'Version' => 'Version' ) ) : array();
+	}
+}

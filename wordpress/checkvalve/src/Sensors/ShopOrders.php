@@ -1,0 +1,41 @@
+<?php
+namespace Checkvalve\Sensors;
+
+use Checkvalve\Probe\ProbeProduct;
+
+/**
+ * WooCommerce orders created and changed in status (OCSF 6001).
+ */
+final class ShopOrders extends Sensor {
+
+	public function set_up(): void {
+		$this->listen( 'woocommerce_new_order', 'created', 10, 2 );
+		$this->listen( 'woocommerce_order_status_changed', 'changed', 10, 4 );
+	}
+
+	protected function created( $id, $order = null ): void {
+		$this->report( 1, $order ?: wc_get_order( $id ), array() );
+	}
+
+	protected function changed( $id, $from, $to, $order = null ): void {
+		$this->report( 3, $order ?: wc_get_order( $id ), array( 'from' => (string) $from, 'to' => (string) $to ) );
+	}
+
+	/** @param \WC_Order|false $order */
+	private function report( int $activity_id, $order, array $change ): void {
+		if ( ! $order || ! method_exists( $order, 'get_order_number' ) ) {
+			return; // a refund
+		}
+		$details = array( 'number' => (string) $order->get_order_number() ) + $change + array(
+			'total'    => (string) $order->get_total(),
+			'currency' => (string) $order->get_currency(),
+			'probe'    => ProbeProduct::is_in( $order ),
+		);
+		$this->recorder->record(
+			6001,
+			$activity_id,
+			array( 'web_resources' => array( array( 'type' => 'wc_order', 'uid' => (string) $order->get_id() ) ) ),
+			array( 'order' => $details )
+		);
+	}
+}

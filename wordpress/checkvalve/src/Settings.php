@@ -1,0 +1,63 @@
+<?php
+namespace Checkvalve;
+
+/**
+ * What pairing left behind. The secret key and the pseudonym key lie in an option that is not autoloaded; what the
+ * must-use loader needs on each request (`checkvalve_state`) is.
+ */
+final class Settings {
+
+	const PAIRING = 'checkvalve_pairing';
+
+	/** @var array<string, mixed>|null */
+	private static $pairing = null;
+
+	public static function paired(): bool {
+		return '' !== self::text( 'site' );
+	}
+
+	public static function site(): string {
+		return self::text( 'site' );
+	}
+
+	public static function keyid(): string {
+		return self::text( 'keyid' );
+	}
+
+	public static function core_url(): string {
+		return self::text( 'core_url' );
+	}
+
+	public static function gateway_url(): string {
+		return self::text( 'gateway_url' );
+	}
+
+	public static function paired_at(): int {
+		return (int) self::text( 'paired_at' );
+	}
+
+	public static function secret_key(): string {
+		return (string) base64_decode( self::text( 'secret_key' ), true );
+	}
+
+	public static function core_key(): string {
+		return (string) base64_decode( self::text( 'core_public_key' ), true );
+	}
+
+	public static function pseudonym_key(): string {
+		return (string) base64_decode( self::text( 'pseudonym_key' ), true );
+	}
+
+	public static function store( array $pairing ): void {
+		update_option( self::PAIRING, $pairing, false );
+		self::$pairing = null;
+	}
+
+	private static function text( string $name ): string {
+		if ( null === self::$pairing ) {
+			$stored        = get_option( self::PAIRING );
+			self::$pairing = is_array( $stored ) ? $stored : array();
+		}
+		return (string) ( self::$pairing[ $name ] ?? '' );
+	}
+}

@@ -1,0 +1,83 @@
+<?php
+namespace Checkvalve;
+
+use Checkvalve\Orders\OrderDesk;
+use Checkvalve\Outbox\Core;
+use Checkvalve\Outbox\Flusher;
+use Checkvalve\Outbox\Outbox;
+use Checkvalve\People\Register;
+use Checkvalve\Probe\ProbeOrders;
+use Checkvalve\Probe\ProbeProduct;
+
+/**
+ * What is done beside the shop's requests: each minute in wp-cron, and in core's own requests.
+ */
+final class Upkeep {
+
+	const HOOK     = 'checkvalve_tick';
+	const INTERVAL = 'checkvalve_minute';
+
+	/** @var Recorder */
+	private $recorder;
+
+	/** @var OrderDesk */
+	private $desk;
+
+	/** @var Outbox */
+	private $outbox;
+
+	/** @var Register */
+	private $register;
+
+	/** @var ProbeOrders */
+	private $probes;
+
+	public function __construct( Recorder $recorder, OrderDesk $desk, Outbox $outbox, Register $register, ProbeOrders $probes ) {
+		$this->recorder = $recorder;
+		$this->desk     = $desk;
+		$this->outbox   = $outbox;
+		$this->register = $register;
+		$this->probes   = $probes;
+	}
+
+	/** In wp-cron: fetch orders (a shop that core cannot reach has no other way), then events out. */
+	public function tick( Core $core, Flusher $flusher ): void {
+		if ( ! Settings::paired() ) {
+			return;
+		}
+		$now    = time();
+		$answer = $core->orders( 10 );
+		if ( 200 === $answer['status'] ) {
+			$this->desk->take( (array) ( $answer['body']['orders'] ?? array() ), $now );
+		}
+		$this->desk->tidy( $now );
+		Installer::loader_in_place() || Installer::install_loader();
+		$this->portion( $now + 20 );
+		$flusher->flush( 20, 10 );
+	}
+
+	/** Small chores and a portion of the register. */
+	public function portion( int $until ): void {
+		$this->recorder->guarded(
+			self::class,
+			function () use ( $until ) {
+				$now = time();
+				Seen::forget_expired( $now );
+				ProbeProduct::ensure();
+				$this->probes->cancel_left_over( $now );
+				$this->register->backfill( $until );
+				$this->report_dropped( $now );
+			}
+		);
+	}
+
+	/** Events that found no room leave a gap in the numbers, which core sees, and a word about it. */
+	private function report_dropped( int $now ): void {
+		$dropped = $this->outbox->take_dropped();
+		if ( $dropped > 0 ) {
+			$this->outbox->number();
+			$this->outbox->skip( $dropped, $now );
+			$this->recorder->self_report( 0, "the outbox was full; $dropped events were not kept", 4 );
+		}
+	}
+}
