@@ -1,0 +1,348 @@
+"""Read models of the console: one consistent view per question, frozen, with pseudonyms only.
+
+JSON columns are read leniently: a key that an older version did not write is a default, never an error. Counts are made by the
+database, so that a case with a hundred thousand exposures costs no more memory than one with ten.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from sqlalchemy import JSON, Connection, Select, cast, func, literal_column, null, or_, select, union_all
+
+from checkvalve.engine import casework
+from checkvalve.engine.views import (
+    Case,
+    CaseFile,
+    CommandRow,
+    Draft,
+    ExposureRow,
+    Json,
+    Leak,
+    Moment,
+    OrderRow,
+    Overview,
+    RunRow,
+    SensorHealth,
+    Shop,
+)
+from checkvalve.events import event as ocsf
+from checkvalve.incidents.case import Incident
+from checkvalve.incidents.scope import Extent
+from checkvalve.store.schema import (
+    commands,
+    events,
+    exposures,
+    incidents,
+    notifications,
+    orders,
+    organisation,
+    runs,
+    sensors,
+    sites,
+    transitions,
+)
+from checkvalve.store.state import State
+
+TOP = 50  # recipients and channels beyond these are counted, not listed
+BEFORE_MS = 10 * 60 * 1000  # how far before the first exposure the timeline looks
+SOURCES = ("case", "containment", "shop", "gateway")
+# Classes of events that are few and tell a story; the flood (requests, inferences) is shown only where the case is concerned.
+NOTABLE = (ocsf.AUTHENTICATION, ocsf.ACCOUNT_CHANGE, ocsf.USER_ACCESS, ocsf.APPLICATION_LIFECYCLE, ocsf.REMEDIATION_ACTIVITY)
+
+
+def overview(state: State, *, closed: int = 10) -> Overview:
+    with state.read() as db:
+        named = {s.site: s for s in db.execute(select(sites).order_by(sites.c.created_ms))}
+        health = [_sensor(s) for s in db.execute(select(sensors).order_by(sensors.c.keyid))]
+        names = {site: row.name for site, row in named.items()}
+        newest_first = select(incidents).order_by(incidents.c.opened_ms.desc())
+        running = _running(db)
+        still = [_case(r, names, running) for r in db.execute(newest_first.where(incidents.c.open))]
+        past = [_case(r, names, running) for r in db.execute(newest_first.where(~incidents.c.open).limit(closed))]
+    return Overview(
+        open=tuple(still),
+        closed=tuple(past),
+        shops=tuple(
+            Shop(site=s.site, name=s.name, site_url=s.site_url, sensors=tuple(h for h in health if h.site == s.site))
+            for s in named.values()
+        ),
+        gateways=tuple(h for h in health if h.site is None),
+    )
+
+
+def case_file(state: State, incident: str) -> CaseFile | None:
+    with state.read() as db:
+        case = _find(db, incident)
+        if case is None:
+            return None
+        own_orders = db.execute(select(orders).where(orders.c.incident == incident).order_by(orders.c.issued_ms, orders.c.jti))
+        found = list(own_orders)
+        released = {o.jti: o.issued_ms for o in found}
+        return CaseFile(
+            case=case,
+            leak=_leak(db, case.incident),
+            orders=tuple(_order(o, released.get(o.released_by, o.reported_ms)) for o in found if o.action != "release"),
+            commands=tuple(
+                _command(c)
+                for c in db.execute(select(commands).where(commands.c.incident == incident).order_by(commands.c.position))
+            ),
+            runs=tuple(
+                RunRow(id=r.id, playbook=r.playbook, state=_object(r.state), done=r.done)
+                for r in db.execute(select(runs).where(runs.c.incident == incident).order_by(runs.c.id))
+            ),
+            drafts=tuple(_newest_drafts(db, incident)),
+            country=str(_organisation(db, case.incident.site).get("country", "")),
+        )
+
+
+def case(state: State, incident: str) -> Case | None:
+    with state.read() as db:
+        return _find(db, incident)
+
+
+def timeline(
+    state: State, incident: Incident, *, source: str | None, newest_first: bool, offset: int, limit: int
+) -> list[Moment]:
+    """Lines of the case's story in order of time; `source` None means all."""
+    parts = [p for s, part in _moments(incident) if source in (None, s) for p in part]
+    every = union_all(*parts).subquery()
+    order = (every.c.at_ms.desc(), every.c.tie.desc()) if newest_first else (every.c.at_ms, every.c.tie)
+    with state.read() as db:
+        rows = db.execute(select(every).order_by(*order).offset(offset).limit(limit)).all()
+        ran = [r.ref for r in rows if r.kind == "command"]
+        given = {r.id: r.data for r in db.execute(select(commands.c.id, commands.c.data).where(commands.c.id.in_(ran)))}
+    return [
+        Moment(
+            at_ms=r.at_ms,
+            source=r.source,
+            kind=r.kind,
+            text=r.text,
+            ref=r.ref,
+            by=r.by or "",
+            data=_object(_decoded(r.data)),
+            step=_object(given.get(r.ref)),
+        )
+        for r in rows
+    ]
+
+
+def exposure_page(state: State, incident: str, *, offset: int, limit: int) -> tuple[list[ExposureRow], int]:
+    """A page of exposures in the order they were seen, and how many there are."""
+    _, mine = _reach(incident)
+    order = (exposures.c.seen_ms, exposures.c.subject, exposures.c.category, exposures.c.recipient, exposures.c.shown)
+    with state.read() as db:
+        total = db.scalar(select(func.count()).select_from(exposures).where(mine)) or 0
+        rows = db.execute(select(exposures).where(mine).order_by(*order).offset(offset).limit(limit)).all()
+    names = [f.name for f in dataclasses.fields(ExposureRow)]
+    return [ExposureRow(**{n: getattr(r, n) for n in names}) for r in rows], total
+
+
+def notice(state: State, incident: str, regime: str, version: int | None = None) -> Draft | None:
+    """A stored version of a draft, the newest by default."""
+    query = (
+        select(notifications)
+        .where(notifications.c.incident == incident, notifications.c.regime == regime)
+        .order_by(notifications.c.version.desc())
+    )
+    if version is not None:
+        query = query.where(notifications.c.version == version)
+    with state.read() as db:
+        row = db.execute(query.limit(1)).first()
+    return _draft(row) if row else None
+
+
+def shops(state: State) -> list[tuple[str, str]]:
+    """(site, name) of every shop."""
+    with state.read() as db:
+        return [(r.site, r.name) for r in db.execute(select(sites.c.site, sites.c.name).order_by(sites.c.created_ms))]
+
+
+def organisation_of(state: State, site: str) -> Json:
+    with state.read() as db:
+        return _organisation(db, site)
+
+
+# --- one case ------------------------------------------------------------------------------------------------------
+
+
+def _find(db: Connection, incident: str) -> Case | None:
+    row = db.execute(select(incidents).where(incidents.c.id == incident)).first()
+    if row is None:
+        return None
+    names = {r.site: r.name for r in db.execute(select(sites.c.site, sites.c.name).where(sites.c.site == row.site))}
+    return _case(row, names, _running(db))
+
+
+def _running(db: Connection) -> set[str]:
+    return set(db.scalars(select(runs.c.incident).where(~runs.c.done).distinct()))
+
+
+def _case(row: Any, names: Mapping[str, str], running: set[str]) -> Case:
+    return Case(incident=_incident(row), shop=names.get(row.site, row.site), open=row.open, running=row.id in running)
+
+
+def _incident(row: Any) -> Incident:
+    base: dict[str, Any] = {
+        "id": row.id,
+        "site": row.site,
+        "title": row.id,
+        "status": "detection_analysis" if row.open else "closed",
+        "severity": "high",
+        **dict.fromkeys(("opened_ms", "first_seen_ms", "detected_ms", "last_seen_ms"), row.opened_ms),
+        **dict.fromkeys(("plugin", "route", "model")),
+    }
+    known = {f.name for f in dataclasses.fields(Incident)}
+    base |= {k: v for k, v in _object(row.state).items() if k in known}
+    return msgspec.convert(base, Incident)
+
+
+def _leak(db: Connection, incident: Incident) -> Leak:
+    shown, every = _reach(incident.id)
+    return Leak(
+        confirmed=_extent(db, shown),
+        worst_case=_extent(db, every),
+        readers=db.scalar(select(func.count(exposures.c.recipient.distinct())).where(shown)) or 0,
+        gaps=tuple(casework.gaps(db, incident.site, incident.first_seen_ms, incident.last_seen_ms)[:TOP]),
+    )
+
+
+def _reach(incident: str) -> tuple[Any, Any]:
+    """What the case's answers showed; and with it what stood in the prompts of the same requests."""
+    shown = (exposures.c.incident == incident) & exposures.c.shown
+    same = select(exposures.c.inference).where(shown)
+    return shown, shown | (exposures.c.inference.in_(same) & ~exposures.c.shown)
+
+
+def _extent(db: Connection, where: Any) -> Extent:
+    """The same numbers as checkvalve.incidents.scope, counted where the rows are."""
+    pairs = select(exposures.c.subject, exposures.c.category).where(where).distinct().subquery()
+    channel = func.coalesce(func.nullif(exposures.c.plugin, ""), func.nullif(exposures.c.route, ""), "unknown")
+
+    def people(key: Any) -> dict[str, int]:
+        number = func.count(exposures.c.subject.distinct())
+        rows = db.execute(select(key, number).where(where).group_by(key).order_by(number.desc(), key).limit(TOP))
+        return {str(name): count for name, count in rows}
+
+    return Extent(
+        subjects=db.scalar(select(func.count(exposures.c.subject.distinct())).where(where)) or 0,
+        records=db.scalar(select(func.count()).select_from(pairs)) or 0,
+        categories=people(exposures.c.category),
+        recipients=people(exposures.c.recipient),
+        channels=people(channel),
+    )
+
+
+def _moments(incident: Incident) -> list[tuple[str, list[Select[Any]]]]:
+    """Every table that tells of the case, brought into one shape."""
+
+    def part(at: Any, source: str, kind: str, text: Any, ref: Any, tie: Any, by: Any = None, data: Any = None) -> Select[Any]:
+        return select(
+            at.label("at_ms"),
+            literal_column(f"'{source}'").label("source"),
+            literal_column(f"'{kind}'").label("kind"),
+            text.label("text"),
+            ref.label("ref"),
+            (null() if by is None else by).label("by"),
+            (cast(null(), JSON) if data is None else data).label("data"),
+            tie.label("tie"),
+        )
+
+    of_case = part(
+        transitions.c.at_ms,
+        "case",
+        "transition",
+        transitions.c.kind,
+        transitions.c.id,
+        transitions.c.position,
+        transitions.c.by,
+        transitions.c.data,
+    ).where(transitions.c.incident == incident.id)
+    mine = commands.c.incident == incident.id
+    ended = part(
+        commands.c.ended_ms,
+        "containment",
+        "command",
+        commands.c.kind,
+        commands.c.id,
+        commands.c.position,
+        commands.c.status,
+        commands.c.outcome,
+    ).where(mine, commands.c.ended_ms.is_not(None))
+    issued = part(
+        orders.c.issued_ms,
+        "containment",
+        "order",
+        orders.c.action,
+        orders.c.jti,
+        orders.c.issued_ms,
+        orders.c.hand,
+        orders.c.args,
+    ).where(orders.c.incident == incident.id)
+    traces = select(exposures.c.trace).where(exposures.c.incident == incident.id, exposures.c.trace.is_not(None))
+    seen = (
+        events.c.time_ms >= incident.first_seen_ms - BEFORE_MS,
+        events.c.site == incident.site,
+        or_(events.c.class_uid.in_(NOTABLE), events.c.trace.in_(traces)),
+    )
+    told = [
+        part(
+            events.c.time_ms, source, "event", events.c.summary, cast(events.c.entry, events.c.summary.type), events.c.entry
+        ).where(*seen, events.c.sensor.like(f"{prefix}.%"))
+        for source, prefix in (("shop", "wp"), ("gateway", "gw"))
+    ]
+    return [("case", [of_case]), ("containment", [ended, issued]), ("shop", [told[0]]), ("gateway", [told[1]])]
+
+
+def _order(row: Any, released_ms: int | None) -> OrderRow:
+    return OrderRow(
+        jti=row.jti,
+        hand=row.hand,
+        action=row.action,
+        args=_object(row.args),
+        issued_ms=row.issued_ms,
+        expires_ms=row.expires_ms,
+        command=row.command,
+        released_ms=released_ms if row.released_by else None,
+        reported=row.reported,
+        reported_ms=row.reported_ms,
+    )
+
+
+def _command(row: Any) -> CommandRow:
+    names = ("id", "run", "kind", "status", "attempts", "due_ms", "created_ms", "ended_ms")
+    return CommandRow(**{n: getattr(row, n) for n in names}, data=_object(row.data), outcome=_object(row.outcome))
+
+
+def _newest_drafts(db: Connection, incident: str) -> list[Draft]:
+    rows = db.execute(
+        select(notifications)
+        .where(notifications.c.incident == incident)
+        .order_by(notifications.c.regime, notifications.c.version)
+    )
+    return list({r.regime: _draft(r) for r in rows}.values())
+
+
+def _draft(row: Any) -> Draft:
+    return Draft(
+        regime=row.regime, version=row.version, created_ms=row.created_ms, complete=row.complete, data=_object(row.data)
+    )
+
+
+def _sensor(row: Any) -> SensorHealth:
+    names = ("keyid", "kind", "site", "name", "paired_ms", "last_seen_ms", "skew_ms")
+    return SensorHealth(**{n: getattr(row, n) for n in names}, versions=_object(row.versions))
+
+
+def _organisation(db: Connection, site: str) -> Json:
+    return _object(db.scalar(select(organisation.c.data).where(organisation.c.site == site)))
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _decoded(value: Any) -> Any:
+    """A union forgets that its column held JSON."""
+    return msgspec.json.decode(value) if isinstance(value, str | bytes) else value

@@ -1,0 +1,252 @@
+"""The incident page's figures: clocks, bars, orders, steps. Pure functions of what the queries gave and the time."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from checkvalve.engine.views import Case, CaseFile, CommandRow, Draft, OrderRow, SensorHealth
+from checkvalve.incidents.case import Incident
+from checkvalve.incidents.scope import Extent
+from checkvalve.regimes.deadline import deadline
+from checkvalve.regimes.deadline import from_ms as moment_of
+from checkvalve.web.console import times, words
+
+SKEW_MS = 5_000  # a sensor's clock further off than this is worth a word
+MINOR_UNITS = {"JPY": 0, "KRW": 0, "ISK": 0, "CLP": 0, "VND": 0, "HUF": 2, "TND": 3, "KWD": 3, "BHD": 3, "JOD": 3, "OMR": 3}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockFace:
+    """The Art. 33 clock. `spent` in percent of the 72 hours; `tone` good, warn, bad."""
+
+    due_ms: int
+    left: str  # hh:mm, of what is left or of the delay
+    late: bool
+    spent: int
+    tone: str
+    since_ms: int
+    confirmed: bool
+    local: str | None
+    disputed_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    name: str
+    confirmed: int
+    worst: int
+    confirmed_percent: int
+    worst_percent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderLine:
+    order: OrderRow
+    what: str
+    tone: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeLine:
+    """What one try of the checkout said. Texts are empty when the probe did not say."""
+
+    tone: str
+    said: str
+    total: str
+    took: str
+    why: str
+    order: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepLine:
+    """One step of the playbook with the tries of the checkout around it."""
+
+    name: str
+    at_ms: int
+    took: str
+    tone: str
+    said: str
+    checked: bool  # the step could touch the checkout
+    before: ProbeLine | None = None
+    after: ProbeLine | None = None
+    undone: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    command: str
+    text: str
+    role: str
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftLine:
+    draft: Draft
+    title: str
+    fields: tuple[Mapping[str, Any], ...]
+    filled: int
+    assumed: int
+    missing: tuple[Mapping[str, Any], ...]
+
+
+def clock_face(incident: Incident, country: str, now_ms: int) -> ClockFace:
+    """GDPR Art. 33(1): 72 hours from awareness; until that is stated, from the detection, the earliest it can have been."""
+    since = incident.aware_or_assumed_ms
+    clock = deadline("gdpr_art33", "controller_aware", moment_of(since))[0]
+    due_ms = int(clock.due.timestamp() * 1000) if clock.due else since
+    left, whole = due_ms - now_ms, max(due_ms - since, 1)
+    zone = times.zone_of(country)
+    return ClockFace(
+        due_ms=due_ms,
+        left=times.hours(abs(left)),
+        late=left < 0,
+        spent=min(100, max(0, (now_ms - since) * 100 // whole)),
+        tone="bad" if left < 12 * 3_600_000 else "warn" if left < 36 * 3_600_000 else "good",
+        since_ms=since,
+        confirmed=incident.aware_ms is not None,
+        local=f"{times.local(due_ms, zone)} ({zone.key})" if zone else None,
+        disputed_ms=int(clock.disputed_later.timestamp() * 1000) if clock.disputed_later else None,
+    )
+
+
+def bars(confirmed: Mapping[str, int], worst: Mapping[str, int]) -> list[Bar]:
+    longest = max([*worst.values(), *confirmed.values(), 1])
+    rows = [
+        Bar(
+            name=name,
+            confirmed=confirmed.get(name, 0),
+            worst=max(worst.get(name, 0), confirmed.get(name, 0)),
+            confirmed_percent=confirmed.get(name, 0) * 100 // longest,
+            worst_percent=worst.get(name, 0) * 100 // longest,
+        )
+        for name in {**confirmed, **worst}
+    ]
+    return sorted(rows, key=lambda b: (-b.confirmed, -b.worst, b.name))
+
+
+def category_bars(confirmed: Extent, worst: Extent) -> list[Bar]:
+    return [replace(b, name=words.category(b.name)) for b in bars(confirmed.categories, worst.categories)]
+
+
+def order_lines(file: CaseFile, now_ms: int) -> list[OrderLine]:
+    by_id = {c.id: c for c in file.commands}
+    lines = []
+    for order in file.orders:
+        tone, said = words.order_state(order, by_id.get(order.command or ""), now_ms)
+        lines.append(OrderLine(order=order, what=words.order_action(order.action, order.args), tone=tone, said=said))
+    return lines
+
+
+def step_lines(commands: Iterable[CommandRow]) -> list[StepLine]:
+    """Commands in order, with each step's probes beside it: a probe "before" belongs to the step that comes next."""
+    lines: list[StepLine] = []
+    before: ProbeLine | None = None
+    for command in commands:
+        if command.kind == "probe":
+            if command.data.get("when") == "after" and lines:
+                lines[-1] = replace(lines[-1], after=probe_line(command))
+            else:
+                before = probe_line(command)
+        elif command.kind == "release" and lines:
+            lines[-1] = replace(
+                lines[-1], undone=f"{words.command_state(command)[1]}; {command.data.get('why', '')}".rstrip("; ")
+            )
+        elif command.kind != "manual":
+            lines.append(_step(command, before))
+            before = None
+    if before is not None:
+        lines.append(StepLine(name="Next step", at_ms=0, took="", tone="wait", said="to come", checked=True, before=before))
+    return lines
+
+
+def _step(command: CommandRow, before: ProbeLine | None) -> StepLine:
+    tone, said = words.command_state(command)
+    took = times.span(command.ended_ms - command.created_ms) if command.ended_ms is not None else ""
+    return StepLine(
+        name=words.command_name(command),
+        at_ms=command.created_ms,
+        took=took,
+        tone=tone,
+        said=said,
+        checked=command.kind == "order",
+        before=before,
+    )
+
+
+def probe_line(command: CommandRow) -> ProbeLine:
+    tone, said = words.command_state(command)
+    report = command.outcome.get("data")
+    found: Mapping[str, Any] = report if isinstance(report, dict) else {}
+    steps = found.get("steps")
+    spent = [v for v in steps.values() if isinstance(v, int)] if isinstance(steps, dict) else []
+    if not spent and command.ended_ms is not None:
+        spent = [command.ended_ms - command.created_ms]
+    return ProbeLine(
+        tone=tone,
+        said={"good": "worked", "bad": "FAILED"}.get(tone, said),
+        total=_money(found.get("total"), str(found.get("currency") or "")),
+        took=times.span(sum(spent)) if spent else "",
+        why=str(found.get("why") or command.outcome.get("detail") or "failed") if tone == "bad" else "",
+        order=f"order {found['order']}{', cancelled' if found.get('cancelled') else ''}" if found.get("order") else "",
+    )
+
+
+def _money(total: Any, currency: str) -> str:
+    """The Store API gives totals in minor units (ISO 4217)."""
+    if not isinstance(total, str) or not total.isascii() or not total.isdigit():
+        return ""
+    minor = MINOR_UNITS.get(currency, 2)
+    return f"{int(total) / 10**minor:.{minor}f} {currency}".strip()
+
+
+def tasks(file: CaseFile) -> list[Task]:
+    """What waits for a person."""
+    return [
+        Task(command=c.id, text=words.command_name(c), role=str(c.data.get("role") or ""), since_ms=c.created_ms)
+        for c in file.commands
+        if c.kind == "manual" and c.ended_ms is None
+    ]
+
+
+def draft_line(draft: Draft) -> DraftLine:
+    given = draft.data.get("fields", [])
+    fields = tuple(f for f in given if isinstance(f, dict)) if isinstance(given, list) else ()
+    return DraftLine(
+        draft=draft,
+        title=str(draft.data.get("title", draft.regime)),
+        fields=fields,
+        filled=sum(f.get("status") == "known" for f in fields),
+        assumed=sum(f.get("status") == "assumed" for f in fields),
+        missing=tuple(f for f in fields if f.get("status") == "missing"),
+    )
+
+
+def worst_first(cases: Iterable[Case]) -> list[Case]:
+    """Not contained before contained, then by severity, then by whose time ends first."""
+
+    def rank(case: Case) -> tuple[bool, int, int]:
+        i = case.incident
+        severity = words.SEVERITY_ORDER.index(i.severity) if i.severity in words.SEVERITY_ORDER else 0
+        return i.contained_ms is not None, severity, i.aware_or_assumed_ms
+
+    return sorted(cases, key=rank)
+
+
+def sensor_state(sensor: SensorHealth, trouble: str | None, touched: bool, now_ms: int) -> tuple[str, str]:
+    """(tone, sentence) about one sensor. `touched`: we ask its shop every few seconds; `trouble`: what came of it last."""
+    if sensor.last_seen_ms is None:
+        said = f"paired {times.span(now_ms - sensor.paired_ms)} ago, no event yet"
+    else:
+        said = f"last event {times.span(now_ms - sensor.last_seen_ms)} ago"
+    if touched:
+        said = f"cannot be reached: it {trouble}; {said}" if trouble else f"answers, its outbox was emptied; {said}"
+    if trouble:
+        return "bad", said
+    if sensor.last_seen_ms is None and not touched:
+        return "wait", said
+    if sensor.skew_ms is not None and abs(sensor.skew_ms) > SKEW_MS:
+        return "warn", f"{said}; its clock is {times.span(sensor.skew_ms)} {'ahead' if sensor.skew_ms > 0 else 'behind'}"
+    return "good", said

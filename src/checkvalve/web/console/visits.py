@@ -1,0 +1,126 @@
+"""One request by one person: who it is, what they sent, what they may do."""
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from checkvalve.engine.accounts import User
+from checkvalve.engine.core import Core
+from checkvalve.engine.errors import EngineError
+from checkvalve.web.console.render import page
+from checkvalve.web.requests import read_body
+
+MAX_FORM = 16_384
+
+ROLE_NAMES: Mapping[str, str] = {
+    "incident_lead": "incident lead",
+    "wordpress_admin": "WordPress admin",
+    "woocommerce": "WooCommerce specialist",
+    "ai_engineer": "AI engineer",
+    "dpo": "data protection officer",
+    "communications": "communications",
+    "controller": "controller (owner)",
+    "hoster": "hoster contact",
+    "auditor": "auditor",
+}
+ANYONE = frozenset(ROLE_NAMES)
+AWARENESS = frozenset({"controller", "dpo", "incident_lead"})
+ORGANISATION = frozenset({"controller", "dpo"})
+PAIRING = frozenset({"incident_lead", "wordpress_admin"})
+
+TASKS = ANYONE - {"auditor"}  # an auditor reads and changes nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    core: Core
+    user: User
+    now_ms: int
+    method: str
+    path: Mapping[str, str]
+    query: QueryParams
+    form: Mapping[str, str] = field(default_factory=dict)
+
+    def may(self, roles: frozenset[str]) -> bool:
+        return not roles.isdisjoint(self.user.roles)
+
+    @property
+    def can(self) -> dict[str, bool]:
+        """What the pages offer this person."""
+        return {
+            "aware": self.may(AWARENESS),
+            "organisation": self.may(ORGANISATION),
+            "pair": self.may(PAIRING),
+            "task": self.may(TASKS),
+        }
+
+
+Handler = Callable[[Visit], Response] | Callable[[Visit], Awaitable[Response]]
+
+
+def core_of(request: Request) -> Core:
+    core: Core = request.app.state.core
+    return core
+
+
+def guarded(handler: Handler, may: frozenset[str] = ANYONE) -> Callable[[Request], Awaitable[Response]]:
+    """Only for people who are logged in and hold one of the roles. Others learn who may, and nothing else happens."""
+
+    async def handle(request: Request) -> Response:
+        core = core_of(request)
+        now_ms = core.now_ms()
+        token = request.cookies.get(cookie_name(request))
+        user = await run_in_threadpool(core.accounts.who, token, now_ms) if token else None
+        if user is None:
+            return RedirectResponse(f"/login?next={quote(request.url.path)}", status_code=303)
+        if may.isdisjoint(user.roles):
+            names = [ROLE_NAMES[r] for r in ROLE_NAMES if r in may]
+            return page("forbidden.html", status=403, user=user, may=names, anyone=may == ANYONE)
+        visit = Visit(
+            core=core,
+            user=user,
+            now_ms=now_ms,
+            method=request.method,
+            path=request.path_params,
+            query=request.query_params,
+            form=await read_form(request) if request.method == "POST" else {},
+        )
+        if inspect.iscoroutinefunction(handler):
+            answer: Response = await handler(visit)
+        else:
+            answer = await run_in_threadpool(handler, visit)  # type: ignore[arg-type]
+        return answer
+
+    return handle
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """An urlencoded form. The last of equal names wins; what is not text is refused."""
+    body = await read_body(request, MAX_FORM)
+    try:
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=50)
+    except ValueError as error:
+        raise EngineError("bad_request", "the form could not be read; go back and send it again") from error
+    return {name: value.replace("\x00", "").strip() if name != "password" else value for name, value in pairs}
+
+
+def is_https(request: Request) -> bool:
+    return request.url.scheme == "https" or core_of(request).settings.public_url.startswith("https:")
+
+
+def cookie_name(request: Request) -> str:
+    # the prefix makes browsers insist on Secure, Path=/ and no Domain
+    return "__Host-checkvalve" if is_https(request) else "checkvalve"
+
+
+def own_path(text: str) -> str:
+    """Where to go after log-in: a path of this console, never another site."""
+    parts = urlsplit(text) if text.isprintable() else None
+    good = parts and not parts.scheme and not parts.netloc and parts.path.startswith("/") and not parts.path.startswith("//")
+    return parts.path if parts and good and "\\" not in text else "/"

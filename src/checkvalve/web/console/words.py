@@ -1,0 +1,149 @@
+"""Rows into sentences. No sentence holds personal data; what is unknown is said to be unknown."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from checkvalve.engine.views import CommandRow, Moment, OrderRow
+from checkvalve.incidents.facts import CATEGORY_NAMES
+from checkvalve.web.console import times
+
+Json = Mapping[str, Any]
+
+STATUS = {
+    "detection_analysis": "Detection and analysis",
+    "containment": "Containment under way",
+    "eradication_recovery": "Contained, recovery",
+    "post_incident": "After the incident",
+    "closed": "Closed",
+}
+SEVERITY_ORDER = ("critical", "high", "medium", "low")
+HANDS = {"wordpress": "the shop", "gateway": "the LLM gateway"}
+CONFIRMED = ("done", "already")
+
+
+def count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}".replace(",", "\u202f")
+
+
+def category(name: str) -> str:
+    return CATEGORY_NAMES.get(name, name.replace("_", " "))
+
+
+def order_action(action: str, args: Json) -> str:
+    """What an order does, in the imperative."""
+    match action:
+        case "isolate_plugin":
+            return f"Isolate the plugin {args.get('plugin', '?')}"
+        case "block_route":
+            return f"Block the route {args.get('route', '?')}"
+        case "refuse":
+            whom = ", ".join(f"{k} {v}" for k, v in sorted(args.items())) or "everybody"
+            return f"Refuse the model to {whom}"
+        case "release":
+            return f"Take back {args.get('jti', args.get('command', '?'))}"
+        case _:
+            return action.replace("_", " ").capitalize()
+
+
+def order_state(order: OrderRow, command: CommandRow | None, now_ms: int) -> tuple[str, str]:
+    """(tone, sentence): whether it holds, and why we think so."""
+    hand = HANDS.get(order.hand, order.hand)
+    if order.released_ms is not None:
+        return "off", f"taken back {times.utc(order.released_ms)}"
+    if order.reported in ("refused", "failed"):
+        again = "; tried again until it expires" if order.reported == "failed" and order.expires_ms > now_ms else ""
+        return "bad", f"{order.reported} by {hand}{again}"
+    if order.expires_ms <= now_ms or order.reported == "expired":
+        before = "" if order.reported in CONFIRMED else f"; {hand} never confirmed it"
+        return "bad", f"expired: no longer in force{before}"
+    if order.reported in CONFIRMED:
+        return (
+            "good",
+            f"in force, confirmed by {hand} {times.span((order.reported_ms or 0) - order.issued_ms)} after it was given",
+        )
+    tries = f" after {count(command.attempts, 'try', 'tries')}" if command and command.attempts else ""
+    why = f" ({command.outcome['detail']})" if command and command.outcome.get("status") == "retrying" else ""
+    next_try = f", next in {times.span(command.due_ms - now_ms)}" if command and command.due_ms > now_ms else ""
+    return "wait", f"not confirmed by {hand} yet{tries}{why}; tried again until it expires{next_try}"
+
+
+COMMAND_NAMES = {
+    "checkpoint": "Secure the evidence",
+    "verify_closed": "See that the way out is closed",
+    "probe": "Try the checkout",
+    "release": "Take the step back",
+    "manual": "A person's task",
+}
+
+
+def command_name(command: CommandRow) -> str:
+    text = command.data.get("text") if command.kind == "manual" else None
+    return str(text or command.data.get("name") or COMMAND_NAMES.get(command.kind, command.kind.replace("_", " ")))
+
+
+def command_state(command: CommandRow) -> tuple[str, str]:
+    """(tone, sentence) of a step."""
+    status = str(command.outcome.get("status") or command.status)
+    detail = str(command.outcome.get("detail") or "")
+    if command.ended_ms is None:
+        if status == "retrying":
+            until = command.outcome.get("until_ms")
+            end = f" until {times.utc(until)}" if isinstance(until, int) else ""
+            return "wait", f"{count(command.attempts, 'try', 'tries')} so far: {detail}; tried again{end}"
+        return "wait", "under way" if status in ("claimed", "waiting") else "queued"
+    said = {"done": "done", "timeout": "no answer in time", "expired": "expired before it could be done"}.get(status, status)
+    return ("good" if status == "done" else "bad"), f"{said}: {detail}" if detail else said
+
+
+TRANSITIONS = {
+    "containment_started": "Containment started",
+    "contained": "Contained: the way out is closed",
+    "containment_failed": "Containment failed: the way out may still be open",
+    "draft_ready": "A draft of the notification was written",
+    "late_reason_set": "Reason for the delay stated",
+    "run_finished": "The playbook has run to its end",
+    "closed": "Case closed",
+}
+
+
+def moment(m: Moment) -> tuple[str, str]:
+    """(sentence, who) of a line of the timeline."""
+    data = m.data
+    if m.kind == "order":
+        args = data if m.text != "release" else {"jti": data.get("jti", "an order")}
+        return f"Order to {HANDS.get(m.by, m.by)}: {order_action(m.text, args)}", "core"
+    if m.kind == "command":
+        return _command_ended(m), str(data.get("by", "core")).removeprefix("user:")
+    if m.kind == "event":
+        return m.text, "sensor"
+    who = m.by.removeprefix("user:")
+    match m.text:
+        case "opened":
+            return f"Case opened: {data.get('title', '')}".rstrip(": "), who
+        case "exposure_added":
+            more, people = int(data.get("count", 0)), int(data.get("subjects", 0))
+            kinds = ", ".join(category(str(c)) for c in data.get("categories", []))
+            total = count(people, "person", "people")
+            return f"{count(more, 'exposure', 'exposures')} seen ({kinds}); now {total} concerned", who
+        case "severity_changed":
+            return f"Severity is {data.get('severity', '?')} now: {data.get('rule', '')}".rstrip(": "), who
+        case "aware_set":
+            at = data.get("aware_ms")
+            return f"Awareness stated: {times.utc(at) if isinstance(at, int) else '?'}", who
+        case "note":
+            return f"Note: {data.get('text', '')}", who
+        case kind:
+            return TRANSITIONS.get(kind, kind.replace("_", " ").capitalize()), who
+
+
+def _command_ended(m: Moment) -> str:
+    name, detail = str(m.step.get("name", "")), str(m.data.get("detail") or m.data.get("note") or "")
+    status = str(m.data.get("status") or m.by)
+    if m.text == "probe":
+        when = "after" if m.step.get("when") == "after" else "before"
+        said = f"Checkout {'worked' if status == 'done' else 'FAILED'} {when} \u201c{name}\u201d"
+    elif m.text == "release":
+        said = f"Taken back: {name}, {status}"
+    else:
+        said = f"{name or COMMAND_NAMES.get(m.text, m.text)}: {status}"
+    return f"{said} ({detail})" if detail else said
