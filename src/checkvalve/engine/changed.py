@@ -9,6 +9,7 @@ class Changed:
     def __init__(self) -> None:
         self._event = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.closed = False
 
     def bind(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -26,6 +27,11 @@ class Changed:
         """Callable from the digesting thread."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._ring)
+
+    def close(self) -> None:
+        """Let every waiter go: the server is stopping. On the event loop."""
+        self.closed = True
+        self._ring()
 
     def _ring(self) -> None:
         self._event.set()

@@ -87,7 +87,7 @@ class Link:
         while True:
             try:
                 await self._listen(session)
-                pause = 0.2
+                pause, self.last_error = 0.2, None
             except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError, KeyError) as error:
                 self.last_error = f"no configuration from core ({type(error).__name__})"
                 pause = min(pause * 2, 5)

@@ -36,6 +36,7 @@ class State:
 
 def open_state(path: Path) -> State:
     """Open (creating and migrating as needed) the SQLite database at `path`."""
+    path.touch(mode=0o600)
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")

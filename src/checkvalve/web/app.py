@@ -1,6 +1,7 @@
 """The server: sensors' API and console on one address, core running underneath."""
 
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 
 import uvicorn
@@ -26,6 +27,16 @@ def build_app(core: Core) -> Starlette:
     return app
 
 
+class _Server(uvicorn.Server):
+    """Lets long polls go before it waits for requests to end."""
+
+    core: Core
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.core.changed.close()
+        await super().shutdown(sockets)
+
+
 def serve(core: Core, host: str, port: int) -> None:
     """Run until SIGINT or SIGTERM. No access log: paths may name cases."""
     config = uvicorn.Config(
@@ -37,4 +48,6 @@ def serve(core: Core, host: str, port: int) -> None:
         server_header=False,
         timeout_graceful_shutdown=3,
     )
-    uvicorn.Server(config).run()
+    server = _Server(config)
+    server.core = core
+    server.run()

@@ -70,7 +70,7 @@ async def gateway_config(request: Request) -> Response:
         left = deadline - asyncio.get_running_loop().time()
         if config["version"] != known:
             return Json(config)
-        if left <= 0:
+        if left <= 0 or core.changed.closed:
             return Response(status_code=304)
         await core.changed.wait(changed, left)
 
