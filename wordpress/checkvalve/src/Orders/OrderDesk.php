@@ -1,6 +1,7 @@
 <?php
 namespace Checkvalve\Orders;
 
+use Checkvalve\CallingPlugin;
 use Checkvalve\Crypto\Jws;
 use Checkvalve\Installer;
 use Checkvalve\Lock;
@@ -157,9 +158,10 @@ final class OrderDesk {
 	private function isolate( array $order, string $token, int $now ): string {
 		$plugin = $order['args']['plugin'] ?? null;
 		if ( ! is_string( $plugin ) || '' === $plugin || 0 !== validate_file( $plugin ) || strlen( $plugin ) > 250 ) {
-			throw new Refused( 'refused', 'isolate_plugin needs {"plugin": "dir/file.php"}' );
+			throw new Refused( 'refused', 'isolate_plugin needs {"plugin": "dir/file.php"} or its folder' );
 		}
-		$folder = strtok( $plugin, '/' );
+		$plugin = self::basename_of( $plugin );
+		$folder = CallingPlugin::first_part( $plugin );
 		if ( CHECKVALVE_FOLDER === $folder ) {
 			throw new Refused( 'refused', 'Checkvalve does not isolate itself' );
 		}
@@ -176,6 +178,19 @@ final class OrderDesk {
 		OrderTable::add( $order, $plugin, $token, OrderTable::IN_FORCE, HeldWork::hold( $plugin, $now ), $now );
 		$this->write_state();
 		return "$plugin is not loaded from the next request on";
+	}
+
+	/** What a call to the model knows of its caller is the folder; the list of active plugins knows the file. */
+	private static function basename_of( string $plugin ): string {
+		if ( false !== strpos( $plugin, '/' ) || '.php' === substr( $plugin, -4 ) ) {
+			return $plugin;
+		}
+		foreach ( (array) get_option( 'active_plugins', array() ) as $active ) {
+			if ( CallingPlugin::first_part( (string) $active ) === $plugin ) {
+				return (string) $active;
+			}
+		}
+		return $plugin;
 	}
 
 	private function block( array $order, string $token, int $now ): string {
