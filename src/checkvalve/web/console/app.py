@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
@@ -50,6 +50,11 @@ async def health(_request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
+async def icon(_request: Request) -> Response:
+    """Browsers ask for it beside documents that name no icon, as the drafts."""
+    return RedirectResponse("/static/checkvalve.svg")
+
+
 def routes() -> list[Route | Mount]:
     return [
         Route("/health", health, methods=READ),
@@ -66,6 +71,7 @@ def routes() -> list[Route | Mount]:
         Route("/incidents/{id}/notices/{regime}.{format}", guarded(pages.notice), methods=READ),
         Route("/settings/organisation", guarded(pages.organisation, ORGANISATION), methods=BOTH),
         Route("/pair", guarded(pages.pair, PAIRING), methods=BOTH),
+        Route("/favicon.ico", icon, methods=READ),
         Mount("/static", _Static(), name="static"),
     ]
 

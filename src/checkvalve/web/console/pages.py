@@ -21,11 +21,13 @@ from checkvalve.web.console.security import CSP
 from checkvalve.web.console.visits import ROLE_NAMES, Visit
 
 TIMELINE_PAGE = 100
-TIMELINE_FIRST = 30
+TIMELINE_FIRST = 15
 EXPOSURES_PAGE = 100
 EXPOSURES_FIRST = 10
 REFRESH_S = 10
+AWARENESS_STEP = "Confirm when you became aware"  # the playbooks' name for what the awareness form does
 MAX_TEXT = 1000
+BARS = 8
 MAX_PAGE = 100_000
 
 
@@ -68,11 +70,12 @@ def incident(visit: Visit) -> Response:
         leak=file.leak,
         clock=present.clock_face(case.incident, file.country, now_ms),
         categories=present.category_bars(file.leak.confirmed, file.leak.worst_case),
-        recipients=present.bars(file.leak.confirmed.recipients, file.leak.worst_case.recipients)[:8],
-        channels=present.bars(file.leak.confirmed.channels, file.leak.worst_case.channels)[:8],
+        recipients=present.bars(file.leak.confirmed.recipients, file.leak.worst_case.recipients)[:BARS],
+        channels=present.bars(file.leak.confirmed.channels, file.leak.worst_case.channels)[:BARS],
         orders=present.order_lines(file, now_ms),
         steps=present.step_lines(file.commands),
         tasks=present.tasks(file),
+        awareness_step=AWARENESS_STEP,
         role_names=ROLE_NAMES,
         runs=file.runs,
         drafts=[present.draft_line(d) for d in file.drafts],
@@ -176,7 +179,10 @@ async def awareness(visit: Visit) -> Response:
             aware_ms = times.parse(form.get("aware_at", ""), zone if form.get("zone") == "local" else None)
             if aware_ms > visit.now_ms:
                 raise times.TimeError("That is in the future. Type the time at which you became aware.")
-            return await _decide(visit, case, "aware_set", aware_ms=aware_ms, why=form.get("why", "")[:MAX_TEXT])
+            stated = _entry(visit, case, "aware_set", aware_ms=aware_ms, why=form.get("why", "")[:MAX_TEXT])
+            asked = await run_in_threadpool(_tasks, visit, incident.id)
+            done = [_entry(visit, case, "task_done", command=t.command) for t in asked if t.name == AWARENESS_STEP]
+            return await _decide(visit, case, stated, *done)
         except times.TimeError as problem:
             error = str(problem)
     return show(
@@ -197,7 +203,7 @@ async def late_reason(visit: Visit) -> Response:
     case = await run_in_threadpool(_case, visit)
     reason = visit.form.get("reason", "")[:MAX_TEXT]
     if visit.method == "POST" and reason:
-        return await _decide(visit, case, "late_reason_set", reason=reason)
+        return await _decide(visit, case, _entry(visit, case, "late_reason_set", reason=reason))
     error = "Say why." if visit.method == "POST" else None
     return show(visit, "late_reason.html", status=400 if error else 200, incident=case.incident, error=error)
 
@@ -205,20 +211,30 @@ async def late_reason(visit: Visit) -> Response:
 async def task(visit: Visit) -> Response:
     """A person has done what a playbook asked of them."""
     case = await run_in_threadpool(_case, visit)
-    file = await run_in_threadpool(queries.case_file, visit.core.state, case.incident.id)
-    found = next((t for t in present.tasks(file) if t.command == visit.path["command"]), None) if file else None
+    tasks = await run_in_threadpool(_tasks, visit, case.incident.id)
+    found = next((t for t in tasks if t.command == visit.path["command"]), None)
     if found is None:
         raise HTTPException(404)
     if visit.method == "POST":
-        return await _decide(visit, case, "task_done", command=found.command, note=visit.form.get("note", "")[:MAX_TEXT])
+        note = visit.form.get("note", "")[:MAX_TEXT]
+        return await _decide(visit, case, _entry(visit, case, "task_done", command=found.command, note=note))
     return show(visit, "task.html", incident=case.incident, task=found, role_names=ROLE_NAMES)
 
 
-async def _decide(visit: Visit, case: Case, kind: str, **data: Any) -> Response:
+def _tasks(visit: Visit, incident: str) -> list[present.Task]:
+    file = queries.case_file(visit.core.state, incident)
+    return present.tasks(file) if file else []
+
+
+def _entry(visit: Visit, case: Case, kind: str, **data: Any) -> Any:
+    return decisions.draft(kind, at_ms=visit.now_ms, by=f"user:{visit.user.name}", incident=case.incident.id, **data)
+
+
+async def _decide(visit: Visit, case: Case, *entries: Any) -> Response:
+    """Log it, and come back to the case once it shows it."""
     if not case.open:
         raise HTTPException(409)
-    entry = decisions.draft(kind, at_ms=visit.now_ms, by=f"user:{visit.user.name}", incident=case.incident.id, **data)
-    await visit.core.decide([entry])
+    await visit.core.decide(list(entries))
     return RedirectResponse(f"/incidents/{case.incident.id}", status_code=303)
 
 

@@ -77,6 +77,7 @@ class StepLine:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     command: str
+    name: str
     text: str
     role: str
     since_ms: int
@@ -104,12 +105,18 @@ def clock_face(incident: Incident, country: str, now_ms: int) -> ClockFace:
         left=times.hours(abs(left)),
         late=left < 0,
         spent=min(100, max(0, (now_ms - since) * 100 // whole)),
-        tone="bad" if left < 12 * 3_600_000 else "warn" if left < 36 * 3_600_000 else "good",
+        tone=_clock_tone(left, incident),
         since_ms=since,
         confirmed=incident.aware_ms is not None,
         local=f"{times.local(due_ms, zone)} ({zone.key})" if zone else None,
         disputed_ms=int(clock.disputed_later.timestamp() * 1000) if clock.disputed_later else None,
     )
+
+
+def _clock_tone(left_ms: int, incident: Incident) -> str:
+    if left_ms < 12 * 3_600_000 or incident.containment_failed_ms is not None:
+        return "bad"
+    return "warn" if left_ms < 36 * 3_600_000 or incident.aware_ms is None or incident.contained_ms is None else "good"
 
 
 def bars(confirmed: Mapping[str, int], worst: Mapping[str, int]) -> list[Bar]:
@@ -151,9 +158,7 @@ def step_lines(commands: Iterable[CommandRow]) -> list[StepLine]:
             else:
                 before = probe_line(command)
         elif command.kind == "release" and lines:
-            lines[-1] = replace(
-                lines[-1], undone=f"{words.command_state(command)[1]}; {command.data.get('why', '')}".rstrip("; ")
-            )
+            lines[-1] = replace(lines[-1], undone=words.undone(command))
         elif command.kind != "manual":
             lines.append(_step(command, before))
             before = None
@@ -205,7 +210,13 @@ def _money(total: Any, currency: str) -> str:
 def tasks(file: CaseFile) -> list[Task]:
     """What waits for a person."""
     return [
-        Task(command=c.id, text=words.command_name(c), role=str(c.data.get("role") or ""), since_ms=c.created_ms)
+        Task(
+            command=c.id,
+            name=str(c.data.get("name", "")),
+            text=words.command_name(c),
+            role=str(c.data.get("role") or ""),
+            since_ms=c.created_ms,
+        )
         for c in file.commands
         if c.kind == "manual" and c.ended_ms is None
     ]

@@ -25,6 +25,7 @@ def _templates() -> jinja2.Environment:
         "span": times.span,
         "count": words.count,
         "category": words.category,
+        "short": words.short,
     }
     return environment
 

@@ -48,23 +48,29 @@ def order_action(action: str, args: Json) -> str:
 def order_state(order: OrderRow, command: CommandRow | None, now_ms: int) -> tuple[str, str]:
     """(tone, sentence): whether it holds, and why we think so."""
     hand = HANDS.get(order.hand, order.hand)
+    did = command is not None and command.status == "done"  # the hand said so when the order was handed over
+    confirmed = did or order.reported in CONFIRMED
     if order.released_ms is not None:
         return "off", f"taken back {times.utc(order.released_ms)}"
     if order.reported in ("refused", "failed"):
-        again = "; tried again until it expires" if order.reported == "failed" and order.expires_ms > now_ms else ""
-        return "bad", f"{order.reported} by {hand}{again}"
+        return "bad", f"{order.reported} by {hand}"
     if order.expires_ms <= now_ms or order.reported == "expired":
-        before = "" if order.reported in CONFIRMED else f"; {hand} never confirmed it"
-        return "bad", f"expired: no longer in force{before}"
-    if order.reported in CONFIRMED:
-        return (
-            "good",
-            f"in force, confirmed by {hand} {times.span((order.reported_ms or 0) - order.issued_ms)} after it was given",
-        )
-    tries = f" after {count(command.attempts, 'try', 'tries')}" if command and command.attempts else ""
-    why = f" ({command.outcome['detail']})" if command and command.outcome.get("status") == "retrying" else ""
-    next_try = f", next in {times.span(command.due_ms - now_ms)}" if command and command.due_ms > now_ms else ""
-    return "wait", f"not confirmed by {hand} yet{tries}{why}; tried again until it expires{next_try}"
+        return "bad", f"expired: no longer in force{'' if confirmed else f'; {hand} never confirmed it'}"
+    if confirmed:
+        when = min(t for t in (order.reported_ms, command.ended_ms if command else None, now_ms) if t is not None)
+        return "good", f"in force, confirmed by {hand} {times.span(when - order.issued_ms)} after it was given"
+    return _unconfirmed(hand, command, now_ms)
+
+
+def _unconfirmed(hand: str, command: CommandRow | None, now_ms: int) -> tuple[str, str]:
+    if command is None:
+        return "wait", f"not confirmed by {hand} yet"
+    detail = f": {command.outcome['detail']}" if command.outcome.get("detail") else ""
+    if command.ended_ms is not None:
+        return "bad", f"not confirmed by {hand} ({command.outcome.get('status', 'failed')}{detail})"
+    tries = f" after {count(command.attempts, 'try', 'tries')}" if command.attempts else ""
+    next_try = f", next in {times.span(command.due_ms - now_ms)}" if command.due_ms > now_ms else ""
+    return "wait", f"not confirmed by {hand} yet{tries}{detail}; tried again until it expires{next_try}"
 
 
 COMMAND_NAMES = {
@@ -93,6 +99,18 @@ def command_state(command: CommandRow) -> tuple[str, str]:
         return "wait", "under way" if status in ("claimed", "waiting") else "queued"
     said = {"done": "done", "timeout": "no answer in time", "expired": "expired before it could be done"}.get(status, status)
     return ("good" if status == "done" else "bad"), f"{said}: {detail}" if detail else said
+
+
+def undone(release: CommandRow) -> str:
+    tone, said = command_state(release)
+    why = f", because {release.data['why']}" if release.data.get("why") else ""
+    return f"taken back{why}" if tone == "good" else f"to be taken back{why} ({said})"
+
+
+def short(ref: str) -> str:
+    """A pseudonym as one recognises it again: the whole one stands in the table of exposures."""
+    kind, _, value = ref.partition(":")
+    return f"{kind}:{value[:10]}…" if len(value) > 14 else ref
 
 
 TRANSITIONS = {
