@@ -55,7 +55,7 @@ final class Gateway {
 	}
 
 	private static function with_context( array $args, string $url ): array {
-		if ( ! Settings::paired() || ! self::serves( $url ) ) {
+		if ( ! Settings::paired() || Outbox\Core::OWN_CALL === ( $args['checkvalve'] ?? null ) || ! self::serves( $url ) ) {
 			return $args;
 		}
 		$now     = time();

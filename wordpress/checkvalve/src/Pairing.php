@@ -2,6 +2,7 @@
 namespace Checkvalve;
 
 use Checkvalve\Outbox\Core;
+use Checkvalve\Outbox\Flusher;
 use Checkvalve\Outbox\Outbox;
 use Checkvalve\People\Register;
 use Checkvalve\Probe\ProbeProduct;
@@ -104,7 +105,7 @@ final class Pairing {
 		}
 		Settings::store( $pairing );
 		$this->outbox->continue_after( (int) $pairing['next_sequence'] - 1, time() );
-		delete_option( Outbox\Flusher::CONTACT );
+		delete_option( Flusher::CONTACT );
 		Installer::install_loader();
 		Register::restart();
 		$this->recorder->guarded( self::class, array( ProbeProduct::class, 'ensure' ) );

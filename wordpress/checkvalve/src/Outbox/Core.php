@@ -10,6 +10,9 @@ use Checkvalve\Settings;
  */
 final class Core {
 
+	/** Marks our own requests: core and gateway may share one host and port, and these are no calls to the model. */
+	const OWN_CALL = 'core';
+
 	/** @return array{status: int, body: array, retry_after: int} Status 0 when core could not be reached. */
 	public function post_events( int $first, array $lines, int $timeout ): array {
 		$body    = implode( "\n", $lines ) . "\n";
@@ -72,7 +75,12 @@ final class Core {
 	}
 
 	private function send( string $url, array $args ): array {
-		$answer = wp_remote_request( $url, $args + array( 'redirection' => 0, 'user-agent' => 'Checkvalve/' . CHECKVALVE_VERSION ) );
+		$own    = array(
+			'redirection' => 0,
+			'user-agent'  => 'Checkvalve/' . CHECKVALVE_VERSION,
+			'checkvalve'  => self::OWN_CALL,
+		);
+		$answer = wp_remote_request( $url, $args + $own );
 		if ( is_wp_error( $answer ) ) {
 			return array(
 				'status'      => 0,

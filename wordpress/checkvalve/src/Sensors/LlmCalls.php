@@ -2,6 +2,7 @@
 namespace Checkvalve\Sensors;
 
 use Checkvalve\Gateway;
+use Checkvalve\Outbox\Core;
 
 /**
  * HTTP calls from PHP to the LLM gateway (OCSF 4002): host and path, status, duration, calling plugin.
@@ -16,7 +17,7 @@ final class LlmCalls extends Sensor {
 
 	/** @param array|\WP_Error $response */
 	protected function answered( $response, $context, $class, $args, $url ): void {
-		if ( ! Gateway::serves( (string) $url ) ) {
+		if ( Core::OWN_CALL === ( $args['checkvalve'] ?? null ) || ! Gateway::serves( (string) $url ) ) {
 			return;
 		}
 		$parts   = wp_parse_url( (string) $url );
