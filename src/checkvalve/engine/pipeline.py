@@ -155,7 +155,11 @@ class Pipeline:
             event=parsed,
         )
         observe.record(db, seen)
-        if sensor is None or not isinstance(parsed, Event) or seen.site is None:
+        if sensor is None or not isinstance(parsed, Event):
+            return
+        if parsed.class_uid == ocsf.REMEDIATION_ACTIVITY:
+            orders.digest_reported(db, parsed.own, sensor.kind, sensor.site, header.t)
+        if seen.site is None:
             return
         # A shop's sensor speaks of its shop, a gateway of inferences: neither can pose as the other.
         if sensor.kind == "wordpress" and parsed.class_uid == ocsf.USER_INVENTORY:
@@ -167,9 +171,6 @@ class Pipeline:
             if register is not None:
                 fresh = exposures.from_inference(db, seen, parsed, register)
                 cases.absorb(db, fresh, opened.number, header.t)
-        if parsed.class_uid == ocsf.REMEDIATION_ACTIVITY:
-            hand = "wordpress" if sensor.kind == "wordpress" else "gateway"
-            orders.digest_reported(db, parsed.own, hand, seen.site if hand == "wordpress" else None, header.t)
 
     def _named_site(self, db: Connection, parsed: Event | ocsf.Malformed) -> str | None:
         named = parsed.own.get("site") if isinstance(parsed, Event) else None
