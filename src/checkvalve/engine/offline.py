@@ -119,10 +119,20 @@ def show_case(settings: Settings, case: str) -> dict[str, Any]:
             "case": asdict(incident),
             "scope": casework.case_scope(db, incident).as_json(),
             "transitions": [
-                {"at_utc": rfc3339(from_ms(t.at_ms)), "kind": t.kind, "by": t.by, "entries": t.entries, "data": t.data}
+                {
+                    "at_utc": rfc3339(from_ms(t.at_ms)),
+                    "at_ms": t.at_ms,
+                    "kind": t.kind,
+                    "by": t.by,
+                    "entries": t.entries,
+                    "data": t.data,
+                }
                 for t in changes
             ],
-            "steps": [{"id": s.id, "kind": s.kind, "data": s.data, "status": s.status, "outcome": s.outcome} for s in steps],
+            "steps": [
+                {"id": s.id, "kind": s.kind, "data": s.data, "status": s.status, "ended_ms": s.ended_ms, "outcome": s.outcome}
+                for s in steps
+            ],
         }
 
 

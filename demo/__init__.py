@@ -1,0 +1,1 @@
+"""The first response, end to end, on synthetic people: `make demo`."""
