@@ -52,6 +52,7 @@ final class Installer {
 	}
 
 	public static function uninstall(): void {
+		Settings::forget(); // what still runs in this request writes nothing any more
 		wp_clear_scheduled_hook( Upkeep::HOOK );
 		ProbeProduct::remove();
 		self::remove_loader();

@@ -28,7 +28,7 @@ final class Recorder {
 	}
 
 	public function number(): void {
-		if ( $this->wrote ) {
+		if ( $this->wrote && Settings::paired() ) {
 			$this->wrote = false;
 			$this->guarded( 'outbox', array( $this->outbox, 'number' ) );
 		}

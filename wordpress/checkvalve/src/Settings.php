@@ -53,6 +53,12 @@ final class Settings {
 		self::$pairing = null;
 	}
 
+	/** Not paired any more, for the rest of this request too. */
+	public static function forget(): void {
+		delete_option( self::PAIRING );
+		self::$pairing = array();
+	}
+
 	private static function text( string $name ): string {
 		if ( null === self::$pairing ) {
 			$stored        = get_option( self::PAIRING );

@@ -78,7 +78,7 @@ final class Register {
 	public function settle(): void {
 		$changed       = $this->changed;
 		$this->changed = array();
-		foreach ( $changed as $make ) {
+		foreach ( Settings::paired() ? $changed : array() as $make ) {
 			$this->recorder->guarded(
 				self::class,
 				function () use ( $make ) {
@@ -91,7 +91,7 @@ final class Register {
 	/** One portion of the register, for as long as it may take. True when everybody was reported. */
 	public function backfill( int $until ): bool {
 		$lock = new Lock( 'register' );
-		if ( 'done' === self::stage() || ! $lock->take( 120 ) ) {
+		if ( 'done' === self::stage() || ! Settings::paired() || ! $lock->take( 120 ) ) {
 			return 'done' === self::stage();
 		}
 		try {
@@ -135,7 +135,7 @@ final class Register {
 		$subject = $person->subject();
 		$digest  = hash( 'sha256', (string) wp_json_encode( $subject ) );
 		$known   = (string) $wpdb->get_var( $wpdb->prepare( "SELECT digest FROM $table WHERE ref = %s", $person->ref() ) );
-		if ( ! Settings::paired() || $known === $digest || ( '' === $known && $subject['gone'] ) ) {
+		if ( $known === $digest || ( '' === $known && $subject['gone'] ) ) {
 			return;
 		}
 		$this->recorder->record( 5003, 2, array(), array( 'subject' => $subject ) );

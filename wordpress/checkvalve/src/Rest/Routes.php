@@ -16,6 +16,22 @@ final class Routes {
 			}
 		);
 		add_filter( 'rest_authentication_errors', array( self::class, 'let_in' ), PHP_INT_MAX );
+		add_filter( 'rest_pre_dispatch', array( self::class, 'leave_body' ), 10, 3 );
+	}
+
+	/**
+	 * WordPress would answer a body that is no JSON by itself, in another form and before the signature was checked.
+	 *
+	 * @param mixed            $result
+	 * @param \WP_REST_Server  $server
+	 * @param \WP_REST_Request $request
+	 * @return mixed
+	 */
+	public static function leave_body( $result, $server, $request ) {
+		if ( '/checkvalve/v1/sync' === $request->get_route() ) {
+			$request->set_header( 'content-type', 'application/octet-stream' );
+		}
+		return $result;
 	}
 
 	/**
