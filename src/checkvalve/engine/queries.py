@@ -1,7 +1,6 @@
 """Read models of the console: one consistent view per question, frozen, with pseudonyms only.
 
-JSON columns are read leniently: a key that an older version did not write is a default, never an error. Counts are made by the
-database, so that a case with a hundred thousand exposures costs no more memory than one with ten.
+JSON columns are read leniently: a key that an older version did not write is a default, never an error.
 """
 
 import dataclasses
@@ -19,7 +18,6 @@ from checkvalve.engine.views import (
     Draft,
     ExposureRow,
     Json,
-    Leak,
     Moment,
     OrderRow,
     Overview,
@@ -29,7 +27,6 @@ from checkvalve.engine.views import (
 )
 from checkvalve.events import event as ocsf
 from checkvalve.incidents.case import Incident
-from checkvalve.incidents.scope import Extent
 from checkvalve.store.schema import (
     commands,
     events,
@@ -45,7 +42,6 @@ from checkvalve.store.schema import (
 )
 from checkvalve.store.state import State
 
-TOP = 50  # recipients and channels beyond these are counted, not listed
 BEFORE_MS = 10 * 60 * 1000  # how far before the first exposure the timeline looks
 SOURCES = ("case", "containment", "shop", "gateway")
 # Classes of events that are few and tell a story; the flood (requests, inferences) is shown only where the case is concerned.
@@ -82,7 +78,7 @@ def case_file(state: State, incident: str) -> CaseFile | None:
         released = {o.jti: o.issued_ms for o in found}
         return CaseFile(
             case=case,
-            leak=_leak(db, case.incident),
+            scope=casework.case_scope(db, case.incident),
             orders=tuple(_order(o, released.get(o.released_by, o.reported_ms)) for o in found if o.action != "release"),
             commands=tuple(
                 _command(c)
@@ -130,7 +126,7 @@ def timeline(
 
 def exposure_page(state: State, incident: str, *, offset: int, limit: int) -> tuple[list[ExposureRow], int]:
     """A page of exposures in the order they were seen, and how many there are."""
-    _, mine = _reach(incident)
+    mine = _reach(incident)
     order = (exposures.c.seen_ms, exposures.c.subject, exposures.c.category, exposures.c.recipient, exposures.c.shown)
     with state.read() as db:
         total = db.scalar(select(func.count()).select_from(exposures).where(mine)) or 0
@@ -198,40 +194,11 @@ def _incident(row: Any) -> Incident:
     return msgspec.convert(base, Incident)
 
 
-def _leak(db: Connection, incident: Incident) -> Leak:
-    shown, every = _reach(incident.id)
-    return Leak(
-        confirmed=_extent(db, shown),
-        worst_case=_extent(db, every),
-        readers=db.scalar(select(func.count(exposures.c.recipient.distinct())).where(shown)) or 0,
-        gaps=tuple(casework.gaps(db, incident.site, incident.first_seen_ms, incident.last_seen_ms)[:TOP]),
-    )
-
-
-def _reach(incident: str) -> tuple[Any, Any]:
-    """What the case's answers showed; and with it what stood in the prompts of the same requests."""
+def _reach(incident: str) -> Any:
+    """What the case's answers showed, and with it what stood in the prompts of the same requests."""
     shown = (exposures.c.incident == incident) & exposures.c.shown
     same = select(exposures.c.inference).where(shown)
-    return shown, shown | (exposures.c.inference.in_(same) & ~exposures.c.shown)
-
-
-def _extent(db: Connection, where: Any) -> Extent:
-    """The same numbers as checkvalve.incidents.scope, counted where the rows are."""
-    pairs = select(exposures.c.subject, exposures.c.category).where(where).distinct().subquery()
-    channel = func.coalesce(func.nullif(exposures.c.plugin, ""), func.nullif(exposures.c.route, ""), "unknown")
-
-    def people(key: Any) -> dict[str, int]:
-        number = func.count(exposures.c.subject.distinct())
-        rows = db.execute(select(key, number).where(where).group_by(key).order_by(number.desc(), key).limit(TOP))
-        return {str(name): count for name, count in rows}
-
-    return Extent(
-        subjects=db.scalar(select(func.count(exposures.c.subject.distinct())).where(where)) or 0,
-        records=db.scalar(select(func.count()).select_from(pairs)) or 0,
-        categories=people(exposures.c.category),
-        recipients=people(exposures.c.recipient),
-        channels=people(channel),
-    )
+    return shown | (exposures.c.inference.in_(same) & ~exposures.c.shown)
 
 
 def _moments(incident: Incident) -> list[tuple[str, list[Select[Any]]]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from checkvalve.incidents.case import Incident
-from checkvalve.incidents.scope import Extent
+from checkvalve.incidents.scope import Scope
 
 Json = Mapping[str, Any]
 
@@ -44,16 +44,6 @@ class Overview:
     closed: tuple[Case, ...]
     shops: tuple[Shop, ...]
     gateways: tuple[SensorHealth, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leak:
-    """What left. Each Extent lists only the largest recipients and channels; `readers` counts every confirmed recipient."""
-
-    confirmed: Extent
-    worst_case: Extent
-    readers: int
-    gaps: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +96,7 @@ class Draft:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseFile:
     case: Case
-    leak: Leak
+    scope: Scope
     orders: tuple[OrderRow, ...]
     commands: tuple[CommandRow, ...]
     runs: tuple[RunRow, ...]

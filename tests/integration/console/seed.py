@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import httpx2
 import msgspec
 import uvicorn
 from aiohttp import web
@@ -140,10 +141,10 @@ class Shop:
 class House:
     """Runs it all on one event loop in a thread; `do(coroutine)` runs something there and waits."""
 
-    def __init__(self, data: Path, *, paired: bool = True) -> None:
+    def __init__(self, data: Path, *, paired: bool = True, public_url: str | None = None) -> None:
         port, shop_port = free_port(), free_port()
         self.url, self.shop_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{shop_port}"
-        settings = Settings(data=data, listen=f"127.0.0.1:{port}", public_url=self.url, sync_seconds=0.5)
+        settings = Settings(data=data, listen=f"127.0.0.1:{port}", public_url=public_url or self.url, sync_seconds=0.5)
         self.core: Core = open_core(settings)
         self.gateway, self.sensor = Sensor(self.url), Sensor(self.url)
         self.shop, self._paired, self._shop_port = Shop(self.sensor), paired, shop_port
@@ -281,7 +282,18 @@ def outcome_event(jti: str) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def house(data: Path, *, paired: bool = True) -> Iterator[House]:
-    with House(data, paired=paired) as built:
+def house(data: Path, *, paired: bool = True, public_url: str | None = None) -> Iterator[House]:
+    with House(data, paired=paired, public_url=public_url) as built:
         built.add_people()
         yield built
+
+
+@contextlib.contextmanager
+def browser(home: House, name: str | None = None) -> Iterator[httpx2.Client]:
+    """A client that says what a browser says on our own pages; logged in as `name`."""
+    headers = {"Origin": home.url, "Sec-Fetch-Site": "same-origin"}
+    with httpx2.Client(base_url=home.url, headers=headers, timeout=30) as client:
+        if name:
+            answer = client.post("/login", data={"name": name, "password": PASSWORD})
+            assert answer.status_code == 303, answer.text
+        yield client

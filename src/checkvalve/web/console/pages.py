@@ -56,7 +56,7 @@ def incident(visit: Visit) -> Response:
     file = queries.case_file(visit.core.state, visit.path["id"])
     if file is None:
         raise HTTPException(404)
-    case, now_ms = file.case, visit.now_ms
+    case, scope, now_ms = file.case, file.scope, visit.now_ms
     rows, total = queries.exposure_page(visit.core.state, case.incident.id, offset=0, limit=EXPOSURES_FIRST)
     moments = queries.timeline(
         visit.core.state, case.incident, source=None, newest_first=True, offset=0, limit=TIMELINE_FIRST + 1
@@ -67,11 +67,11 @@ def incident(visit: Visit) -> Response:
         "incident.html",
         case=case,
         incident=case.incident,
-        leak=file.leak,
+        scope=scope,
         clock=present.clock_face(case.incident, file.country, now_ms),
-        categories=present.category_bars(file.leak.confirmed, file.leak.worst_case),
-        recipients=present.bars(file.leak.confirmed.recipients, file.leak.worst_case.recipients)[:BARS],
-        channels=present.bars(file.leak.confirmed.channels, file.leak.worst_case.channels)[:BARS],
+        categories=present.category_bars(scope.confirmed, scope.worst_case),
+        recipients=present.bars(scope.confirmed.recipients, scope.worst_case.recipients)[:BARS],
+        channels=present.bars(scope.confirmed.channels, scope.worst_case.channels)[:BARS],
         orders=present.order_lines(file, now_ms),
         steps=present.step_lines(file.commands),
         tasks=present.tasks(file),

@@ -148,21 +148,29 @@ def order_lines(file: CaseFile, now_ms: int) -> list[OrderLine]:
 
 
 def step_lines(commands: Iterable[CommandRow]) -> list[StepLine]:
-    """Commands in order, with each step's probes beside it: a probe "before" belongs to the step that comes next."""
+    """Commands in order, with each step's probes beside it.
+
+    A probe "before" belongs to the step that comes next; a good one "after" also stands for the state before that step.
+    """
     lines: list[StepLine] = []
     before: ProbeLine | None = None
+    carried: ProbeLine | None = None
     for command in commands:
         if command.kind == "probe":
             if command.data.get("when") == "after" and lines:
                 lines[-1] = replace(lines[-1], after=probe_line(command))
+                good = lines[-1].after if lines[-1].after and lines[-1].after.tone == "good" else None
+                before = replace(good, said="worked, as tried after the step above") if good else None
+                carried = before
             else:
                 before = probe_line(command)
         elif command.kind == "release" and lines:
             lines[-1] = replace(lines[-1], undone=words.undone(command))
         elif command.kind != "manual":
-            lines.append(_step(command, before))
-            before = None
-    if before is not None:
+            checked = command.kind == "order"
+            lines.append(_step(command, before if checked else None))
+            before = None if checked else before
+    if before is not None and before is not carried:
         lines.append(StepLine(name="Next step", at_ms=0, took="", tone="wait", said="to come", checked=True, before=before))
     return lines
 

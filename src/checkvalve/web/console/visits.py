@@ -122,5 +122,5 @@ def cookie_name(request: Request) -> str:
 def own_path(text: str) -> str:
     """Where to go after log-in: a path of this console, never another site."""
     parts = urlsplit(text) if text.isprintable() else None
-    good = parts and not parts.scheme and not parts.netloc and parts.path.startswith("/") and not parts.path.startswith("//")
+    good = parts and not parts.scheme and not parts.netloc and parts.path.startswith("/") and not text.startswith("//")
     return parts.path if parts and good and "\\" not in text else "/"

@@ -1,0 +1,220 @@
+"""The pages over a leak that really went through the engine."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pypdf import PdfReader
+from sqlalchemy import insert, select
+from tests.integration.console.seed import House, browser, house
+
+from checkvalve.engine import queries
+from checkvalve.store.schema import exposures
+
+CASE = "/incidents/INC-2026-0001"
+
+
+@pytest.fixture(autouse=True)
+def _year(home: House) -> None:
+    assert home.cases() == [f"INC-{datetime.now(UTC).year}-0001"]
+
+
+def text_of(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+def page(home: House, path: str, name: str = "owner") -> str:
+    with browser(home, name) as person:
+        answer = person.get(path.replace("INC-2026-0001", home.cases()[0]))
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def test_the_overview_shows_the_open_case_with_its_clock(home: House) -> None:
+    text = text_of(page(home, "/"))
+    assert "71:59" in text and "awareness not confirmed" in text
+    assert "Example Tea House" in text and "LLM gateway gpu-1" in text
+    assert "No open incident" not in text
+
+
+def test_the_incident_page_answers_what_a_tired_person_asks(home: House) -> None:
+    text = text_of(page(home, CASE))
+    for said in (
+        "Awareness is not confirmed",
+        "from detection until the way out was closed",
+        "Refuse the model to plugin shop-assistant in force, confirmed by the LLM gateway",
+        "Block the route /shop-assistant/v1/ask in force, confirmed by the shop",
+        "Isolate the plugin shop-assistant taken back",
+        "wrong total: 50 instead of 100 EUR",
+        "taken back, because the checkout failed after this step",
+        "2 fields are missing",
+        "Who is the controller (name, address, country)?",
+        "Confirm when you became aware of the breach",
+    ):
+        assert said in text, said
+
+
+def test_the_counts_are_those_of_the_log(home: House) -> None:
+    with home.core.state.read() as db:
+        rows = db.execute(select(exposures.c.subject, exposures.c.category).where(exposures.c.shown)).all()
+    html = page(home, CASE)
+    assert f'id="confirmed-subjects">{len({r.subject for r in rows})}<' in html
+    assert f'id="confirmed-records">{len({(r.subject, r.category) for r in rows})}<' in html
+
+
+def test_what_stood_in_the_prompt_only_is_worst_case(fresh: House) -> None:
+    incident = fresh.leak(3)
+    fresh.respond(incident)
+    with fresh.core.state.begin() as db:
+        row: dict[str, Any] = dict(db.execute(exposures.select().where(exposures.c.incident == incident)).first()._mapping)  # type: ignore[union-attr]
+        hidden = row | {"subject": "customer:99", "category": "phone", "shown": False, "incident": None}
+        db.execute(insert(exposures).values(**hidden))
+    file = queries.case_file(fresh.core.state, incident)
+    assert file is not None
+    assert file.scope.worst_case.subjects == file.scope.confirmed.subjects + 1
+    assert "phone" not in file.scope.confirmed.categories
+    with browser(fresh, "reader") as person:
+        assert "prompt only" in person.get(f"/incidents/{incident}/exposures").text
+
+
+def test_the_timeline_can_be_read_by_source_and_from_the_start(home: House) -> None:
+    every = text_of(page(home, CASE + "/timeline?order=oldest"))
+    assert (
+        every.index("log-in failed: customer:3") < every.index("Case opened") < every.index("Contained: the way out is closed")
+    )
+    newest = text_of(page(home, CASE + "/timeline"))
+    assert newest.index("Contained: the way out is closed") < newest.index("Case opened")
+    shop = text_of(page(home, CASE + "/timeline?source=shop"))
+    assert "log-in failed" in shop and "Case opened" not in shop
+    assert "exposure(s) seen in an answer" in text_of(page(home, CASE + "/timeline?source=gateway"))
+    assert "Checkout FAILED after" in text_of(page(home, CASE + "/timeline?source=containment"))
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/incidents/INC-1999-0001", CASE + "/timeline?source=x", CASE + "/timeline?page=0", CASE + "/exposures?page=x", "/nowhere"]
+    + [CASE + "/notices/gdpr_art33.exe", CASE + "/notices/nis2.html", "/incidents/%00", "/incidents/..%2f..%2fetc%2fpasswd"]
+    + ["/static/../templates/base.html", CASE + "/notices/gdpr_art33.json?version=99"],
+)
+def test_what_does_not_exist_is_one_clear_page(home: House, path: str) -> None:
+    with browser(home, "owner") as person:
+        answer = person.get(path)
+    assert answer.status_code == 404
+    assert "Traceback" not in answer.text
+
+
+def test_a_hundred_thousand_exposures_page_smoothly(fresh: House) -> None:
+    incident = fresh.leak(1)
+    with fresh.core.state.begin() as db:
+        row = dict(db.execute(exposures.select()).first()._mapping)  # type: ignore[union-attr]
+        many = [row | {"subject": f"customer:{i}", "category": "phone", "inference": f"i{i % 50}"} for i in range(100_000)]
+        db.execute(insert(exposures), many)
+    with browser(fresh, "reader") as person:
+        for path in ("", "/exposures", "/exposures?page=1000"):
+            answer = person.get(f"/incidents/{incident}{path}")
+            assert answer.status_code == 200
+            assert answer.elapsed.total_seconds() < 5
+            assert len(answer.content) < 300_000
+
+
+def test_drafts_come_as_html_pdf_and_json(home: House, tmp_path: Path) -> None:
+    base = f"/incidents/{home.cases()[0]}/notices/gdpr_art33"
+    with browser(home, "reader") as person:
+        html, pdf, data = (person.get(f"{base}.{form}") for form in ("html", "pdf", "json"))
+    assert "DRAFT. Not submitted." in html.text
+    assert "style-src 'sha256-" in html.headers["content-security-policy"]
+    assert pdf.headers["content-type"] == "application/pdf" and "attachment" in pdf.headers["content-disposition"]
+    (tmp_path / "draft.pdf").write_bytes(pdf.content)
+    assert "personal data breach" in PdfReader(tmp_path / "draft.pdf").pages[0].extract_text().lower()
+    assert data.json()["regime"] == "gdpr_art33"
+
+
+def test_stating_awareness_is_a_logged_decision_and_does_the_task(fresh: House) -> None:
+    incident = fresh.leak()
+    fresh.respond(incident)
+    before = fresh.core.journal.size
+    with browser(fresh, "lead") as person:
+        form = {"aware_at": "2026-11-20T08:00:00", "zone": "utc", "why": "A customer called."}
+        answer = person.post(f"/incidents/{incident}/awareness", data=form)
+        assert answer.status_code == 303
+        text = text_of(person.get(f"/incidents/{incident}").text)
+    assert "We became aware Fri 20 Nov 2026, 08:00:00 UTC, stated by lead: A customer called." in text
+    assert "Due Mon 23 Nov 2026, 08:00:00 UTC" in text
+    assert "Confirm when you became aware" not in text.split("What leaked")[0]
+    logged = [fresh.core.journal.read(n).clear or b"" for n in range(before, fresh.core.journal.size)]
+    assert any(b'"aware_set"' in c and b'"user:lead"' in c for c in logged)
+
+
+@pytest.mark.parametrize(("typed", "said"), [("2199-01-01T00:00", "in the future"), ("soon", "Type date and time like")])
+def test_awareness_that_cannot_be_is_refused_on_the_form(home: House, typed: str, said: str) -> None:
+    before = home.core.journal.size
+    with browser(home, "owner") as person:
+        answer = person.post(f"/incidents/{home.cases()[0]}/awareness", data={"aware_at": typed})
+    assert answer.status_code == 400 and said in answer.text
+    assert home.core.journal.size == before
+
+
+def test_the_organisation_fills_the_draft(fresh: House) -> None:
+    incident = fresh.leak()
+    fresh.respond(incident)
+    values = {"controller": "Example Tea House GmbH", "address": "Musterweg 1, 10115 Berlin", "country": "de"}
+    values |= {"contact_name": "D. Example", "contact_email": "dpo@example.com", "contact_phone": "+49 30 23125000"}
+    with browser(fresh, "owner") as person:
+        wrong = person.post("/settings/organisation", data=values | {"country": "Germany", "contact_email": "dpo"})
+        assert wrong.status_code == 400 and "two letters" in wrong.text and "exactly one @" in wrong.text
+        answer = person.post("/settings/organisation", data=values)
+        assert answer.status_code == 303, answer.text
+        assert "Saved." in person.get(answer.headers["location"]).text
+        text = text_of(person.get(f"/incidents/{incident}").text)
+    assert "complete 8 filled" in text
+    assert "(Europe/Berlin)" in text
+
+
+def test_a_pairing_code_is_shown_once_and_works(home: House) -> None:
+    with browser(home, "admin") as person:
+        assert 'id="code"' not in person.get("/pair").text
+        shown = re.search(r'id="code">([^<]+)<', person.post("/pair").text)
+        assert shown and re.fullmatch(r"[2-9A-Z]{4}(-[2-9A-Z]{4}){2}@127\.0\.0\.1:\d+", shown[1])
+        assert 'id="code"' not in person.get("/pair").text
+
+
+def test_a_task_is_done_by_a_person_and_leaves_the_page(fresh: House) -> None:
+    incident = fresh.leak()
+    fresh.respond(incident)
+    with browser(fresh, "lead") as person:
+        link = re.findall(rf"/incidents/{incident}/tasks/[\w.-]+", person.get(f"/incidents/{incident}").text)[-1]
+        assert person.post(link, data={"note": "Filed by telephone."}).status_code == 303
+        assert link not in person.get(f"/incidents/{incident}").text
+        assert person.get(link).status_code == 404
+
+
+def test_a_shop_that_does_not_answer_is_said_to_be_tried_again(fresh: House) -> None:
+    fresh.shop.away = True
+    incident = fresh.leak()
+
+    def said() -> str:
+        with browser(fresh, "reader") as person:
+            return text_of(person.get(f"/incidents/{incident}").text)
+
+    fresh.wait(lambda: "the shop the plugin answered 503" in said() or "tried again until it expires" in said())
+    text = said()
+    assert "The response is under way: this page renews itself" in text
+    assert "the way out is not known to be closed" in text
+    with browser(fresh, "reader") as person:
+        assert 'http-equiv="refresh"' in person.get(f"/incidents/{incident}").text
+        assert 'http-equiv="refresh"' not in person.get(f"/incidents/{incident}?pause=1").text
+        assert "cannot be reached" in person.get("/").text
+
+
+def test_quiet_is_said_clearly(tmp_path: Path) -> None:
+    with house(tmp_path / "data", paired=False) as empty, browser(empty, "reader") as person:
+        text = text_of(person.get("/").text)
+        assert "No open incident" in text and "No sensor is paired: nothing is being watched." in text
+
+
+def test_titles_and_addresses_hold_no_personal_data(home: House) -> None:
+    for path in ("/", CASE, CASE + "/timeline", CASE + "/exposures", CASE + "/awareness"):
+        found = re.search(r"<title>(.*?)</title>", page(home, path))
+        assert found and "customer" not in found[1].lower() and "@" not in found[1]
