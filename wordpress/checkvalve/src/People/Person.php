@@ -1,6 +1,7 @@
 <?php
 namespace Checkvalve\People;
 
+use Checkvalve\Probe\ProbeProduct;
 use Checkvalve\Settings;
 
 /**
@@ -69,14 +70,15 @@ final class Person {
 	private function add_orders( array $whose, bool $guests_only = false ): void {
 		$orders = wc_get_orders( $whose + array( 'type' => 'shop_order', 'limit' => self::MAX_ORDERS, 'orderby' => 'ID', 'order' => 'DESC', 'return' => 'objects' ) );
 		foreach ( $orders as $order ) {
-			if ( $guests_only && (int) $order->get_customer_id() > 0 ) {
+			if ( ( $guests_only && (int) $order->get_customer_id() > 0 ) || ProbeProduct::is_in( $order ) ) {
 				continue;
 			}
 			$this->add( array( 'order_numbers' => array( (string) $order->get_order_number() ) ) );
 			foreach ( array( 'billing', 'shipping' ) as $kind ) {
 				$get = static function ( string $field ) use ( $order, $kind ): string {
 					$method = "get_{$kind}_$field";
-					return is_callable( array( $order, $method ) ) ? (string) $order->$method() : '';
+					$known  = 'billing' === $kind || ! in_array( $field, array( 'email', 'phone' ), true ) || method_exists( $order, $method );
+					return $known ? (string) $order->$method() : '';
 				};
 				$this->add_address( $get );
 			}

@@ -40,7 +40,7 @@ final class People extends Sensor {
 
 	protected function order( $id, $order = null ): void {
 		$order = is_object( $order ) ? $order : wc_get_order( $id );
-		if ( is_object( $order ) && method_exists( $order, 'get_billing_email' ) ) {
+		if ( is_object( $order ) && is_callable( array( $order, 'get_billing_email' ) ) ) {
 			$this->register->order_changed( $order );
 		}
 	}
