@@ -21,7 +21,7 @@ setup: .venv/.ready ## the environment alone: .venv with .venv/bin/checkvalve
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv \
 	  || { echo "Could not make .venv. On Debian: apt-get install python3-venv" >&2; exit 2; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
-	@$(BIN)/uv sync --quiet --frozen --inexact --group demo
+	@$(BIN)/uv sync --quiet --frozen --inexact --compile-bytecode --group demo
 	@touch $@
 
 demo: setup ## the first response, end to end (DEMO_EXIT=1: stop after the summary)

@@ -183,11 +183,9 @@ def _story(case: dict[str, Any]) -> Table:
         "after", "what happened", "result", title="What happened", title_justify="left", box=None, padding=(0, 2, 0, 0)
     )
     happened = [(first, "first token with a customer's data", "seen in the stream")]
-    for t in case["transitions"]:
-        happened.append((t["at_ms"], t["kind"].replace("_", " "), ""))
-    for s in case["steps"]:
-        if s["ended_ms"]:
-            happened.append((s["ended_ms"], f"{s['kind']}: {s['data']['name']}", s["outcome"]["detail"]))
+    happened += [(t["at_ms"], t["kind"].replace("_", " "), "") for t in case["transitions"]]
+    ended = [s for s in case["steps"] if s["ended_ms"]]
+    happened += [(s["ended_ms"], f"{s['kind']}: {s['data']['name']}", s["outcome"]["detail"]) for s in ended]
     for at, what, result in sorted(happened, key=lambda h: h[0]):
         table.add_row(f"{(at - first) / 1000:.2f} s", what, result)
     return table

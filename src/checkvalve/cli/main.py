@@ -3,15 +3,26 @@
 import argparse
 import os
 import sys
+from importlib import import_module
 
 from checkvalve import __version__
-from checkvalve.cli import cases, detect, evidence, law, people, playbook, serve
 from checkvalve.cli.output import BAD, complain
 from checkvalve.engine.errors import EngineError, JournalError
 from checkvalve.gateway.settings import GatewayError
 from checkvalve.incidents.case import IncidentError
 from checkvalve.playbooks.types import PlaybookError
 from checkvalve.regimes.deadline import RegimeError
+
+# Command -> module of this package. Only the one that is asked for is imported: a responder should not wait.
+COMMANDS = {
+    **dict.fromkeys(("up", "core", "gateway", "doctor"), "serve"),
+    **dict.fromkeys(("user", "pair", "subjects"), "people"),
+    "evidence": "evidence",
+    **dict.fromkeys(("case", "notice"), "cases"),
+    "deadline": "law",
+    "playbook": "playbook",
+    "detect": "detect",
+}
 
 EXPECTED = (EngineError, GatewayError, IncidentError, PlaybookError, RegimeError, JournalError)
 
@@ -22,20 +33,25 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(BAD)
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(argv: list[str]) -> argparse.ArgumentParser:
     parser = Parser(prog="checkvalve", description="Emergency response for data leaks on shops that run their own LLM.")
     parser.add_argument("--version", action="version", version=f"checkvalve {__version__}")
-    common = argparse.ArgumentParser(add_help=False)
+    parser.set_defaults(data=None, json=False)
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument("--data", metavar="DIR", help="data directory (default: $CHECKVALVE_DATA or ~/.local/share/checkvalve)")
     common.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--data", metavar="DIR", help=argparse.SUPPRESS)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
-    for module in (serve, people, evidence, cases, law, playbook, detect):
-        module.add_parsers(commands, common)
+    named = next((a for a in argv if a in COMMANDS), None)
+    wanted = [COMMANDS[named]] if named else list(dict.fromkeys(COMMANDS.values()))
+    for module in wanted:
+        import_module(f"checkvalve.cli.{module}").add_parsers(commands, common)
     return parser
 
 
 def run(argv: list[str] | None = None) -> int:
-    arguments = build_parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    arguments = build_parser(given).parse_args(given)
     try:
         code: int = arguments.run(arguments)
     except EXPECTED as error:

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from dataclasses import dataclass
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error
@@ -29,8 +30,12 @@ MAX_FAILURES = 10
 MIN_PASSWORD = 12
 
 _hasher = PasswordHasher()
-# Checked when the user does not exist, so that the answer takes as long.
-_NOBODY = _hasher.hash(secrets.token_hex(16))
+
+
+@cache
+def _nobody() -> str:
+    """Checked when the user does not exist, so that the answer takes as long."""
+    return _hasher.hash(secrets.token_hex(16))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +71,7 @@ class Accounts:
         with self._state.read() as db:
             row = db.execute(select(users).where(users.c.name == name)).first()
         try:
-            _hasher.verify(row.password if row else _NOBODY, password)
+            _hasher.verify(row.password if row else _nobody(), password)
         except Argon2Error:
             row = None
         if row is None:

@@ -7,15 +7,17 @@ not one byte, of content or of container, can differ.
 
 import hashlib
 import io
+import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from checkvalve.evidence import checkpoint, entry
+from checkvalve.evidence.checkpoint import Checkpoint
 from checkvalve.evidence.errors import VerificationError
 from checkvalve.evidence.merkle import leaf_hash, root_from_inclusion
 from checkvalve.evidence.verify import Flaw, Verified
@@ -27,6 +29,8 @@ PUBLIC_KEY: Final = "log.pub"
 PROOFS: Final = "proofs.json"
 FORMAT: Final = "checkvalve-bundle/1"
 MAX_BYTES: Final = 1024 * 1024 * 1024
+_NAMED = frozenset({MANIFEST, MANIFEST_NOTE, CHECKPOINT, PUBLIC_KEY, PROOFS})
+_ENTRY_FILE = re.compile(r"entries/(0|[1-9][0-9]{0,18})\.(?:rec|key)")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -87,20 +91,23 @@ def verify(data: bytes, public_key: bytes | None = None) -> Verified:
     """Check a bundle. Without a key the one inside is used and `key_trusted` is False: compare `key` by another way."""
     try:
         files = _unzip(data)
+    except VerificationError as error:
+        return _unusable("bundle", error.what)
+    try:
         origin, key = checkpoint.parse_verifier_key(_text(files, PUBLIC_KEY))
     except VerificationError as error:
-        return Verified(ok=False, entries=0, checkpoint="", errors=(Flaw(entry=None, file="bundle", what=error.what),))
+        return _unusable(PUBLIC_KEY, error.what)
     trusted = public_key is not None
     if public_key is not None:
         key = public_key
     flaws = _check_manifest(files, origin, key)
     head, entry_flaws = _check_entries(files, origin, key)
-    flaws += entry_flaws
+    flaws += [f for f in entry_flaws if f not in flaws]
     if not flaws and _zip(files) != data:
         flaws.append(Flaw(entry=None, file="bundle", what=f"the container differs at byte {_first_difference(files, data)}"))
     return Verified(
         ok=not flaws,
-        entries=sum(n.endswith(".rec") for n in files),
+        entries=sum(_entry_file(n) is not None and n.endswith(".rec") for n in files),
         checkpoint=head,
         errors=tuple(flaws),
         key=checkpoint.verifier_key(origin, key),
@@ -113,56 +120,66 @@ def documents(data: bytes) -> dict[str, bytes]:
     return {n.removeprefix("documents/"): c for n, c in _unzip(data).items() if n.startswith("documents/")}
 
 
+def _unusable(file: str, what: str) -> Verified:
+    return Verified(ok=False, entries=0, checkpoint="", errors=(Flaw(entry=None, file=file, what=what),), key_trusted=False)
+
+
 def _unzip(data: bytes) -> dict[str, bytes]:
-    """All files, without trusting sizes or checksums of the container (the manifest decides, and names the file)."""
+    """All files, cut out where the canonical container has them. Its checksums are not asked: the manifest names the file."""
     if len(data) > MAX_BYTES:
         raise VerificationError("larger than a bundle may be")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()
-            if len({i.filename for i in infos}) != len(infos):
-                raise VerificationError("a file name occurs twice")
-            if any(i.compress_type != zipfile.ZIP_STORED or i.file_size > len(data) for i in infos):
-                raise VerificationError("the container is not as Checkvalve writes it")
-            return {i.filename: _member(archive, i) for i in infos}
-    except VerificationError:
-        raise
     except Exception as error:  # zipfile raises many kinds on hostile input
         raise VerificationError("the file is not a bundle, or its table of contents is damaged") from error
+    if len({i.filename for i in infos}) != len(infos):
+        raise VerificationError("a file name occurs twice")
+    if any(i.compress_type != zipfile.ZIP_STORED for i in infos) or sum(i.file_size for i in infos) > len(data):
+        raise VerificationError("the container is not as Checkvalve writes it")
+    return {i.filename: _member(data, i) for i in infos}
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    try:
-        return archive.read(info)
-    except Exception as error:
-        raise VerificationError(f"{info.filename}: its bytes do not match the container's checksum") from error
+def _member(data: bytes, info: zipfile.ZipInfo) -> bytes:
+    start = info.header_offset + zipfile.sizeFileHeader + len(info.filename.encode("utf-8", "replace"))
+    return data[start : start + info.file_size] if start > 0 else b""
 
 
 def _text(files: Mapping[str, bytes], name: str) -> str:
     if name not in files:
-        raise VerificationError(f"{name} is missing")
+        raise VerificationError("is missing")
     try:
         return files[name].decode("utf-8")
     except UnicodeDecodeError as error:
-        raise VerificationError(f"{name} is not text") from error
+        raise VerificationError("is not text") from error
+
+
+class _Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    format: str
+    case: str
+    created: str
+    files: dict[str, str]
 
 
 def _check_manifest(files: Mapping[str, bytes], origin: str, key: bytes) -> list[Flaw]:
     try:
         text = checkpoint.open_note(files.get(MANIFEST_NOTE, b""), name=origin, public_key=key)
-        if text != f"{FORMAT}\n{hashlib.sha256(files.get(MANIFEST, b'')).hexdigest()}\n":
-            raise VerificationError("is not the manifest that was signed")
-        listed: Any = msgspec.json.decode(files[MANIFEST])["files"]
     except VerificationError as error:
-        return [Flaw(entry=None, file=MANIFEST, what=error.what)]
+        return [Flaw(entry=None, file=MANIFEST_NOTE, what=error.what)]
+    if text != f"{FORMAT}\n{hashlib.sha256(files.get(MANIFEST, b'')).hexdigest()}\n":
+        return [Flaw(entry=None, file=MANIFEST, what="is not the manifest that was signed")]
+    try:
+        listed = msgspec.json.decode(files.get(MANIFEST, b""), type=_Manifest).files
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return [Flaw(entry=None, file=MANIFEST, what="cannot be read")]
     flaws = []
-    for name in sorted(set(listed) | set(files) - {MANIFEST, MANIFEST_NOTE}):
+    for name in sorted((set(listed) | set(files)) - {MANIFEST, MANIFEST_NOTE}):
         if name not in files:
-            flaws.append(Flaw(entry=_number(name), file=name, what="is missing"))
+            flaws.append(Flaw(entry=_entry_file(name), file=name, what="is missing"))
         elif name not in listed:
-            flaws.append(Flaw(entry=_number(name), file=name, what="was added after signing"))
+            flaws.append(Flaw(entry=_entry_file(name), file=name, what="was added after signing"))
         elif hashlib.sha256(files[name]).hexdigest() != listed[name]:
-            flaws.append(Flaw(entry=_number(name), file=name, what="is not the file that was signed"))
+            flaws.append(Flaw(entry=_entry_file(name), file=name, what="is not the file that was signed"))
     return flaws
 
 
@@ -173,32 +190,54 @@ def _check_entries(files: Mapping[str, bytes], origin: str, key: bytes) -> tuple
         return "", [Flaw(entry=None, file=CHECKPOINT, what=error.what)]
     try:
         proofs = msgspec.json.decode(files.get(PROOFS, b""), type=dict[str, list[str]])
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return head.text(), [Flaw(entry=None, file=PROOFS, what="cannot be read")]
-    flaws = []
-    for name, record in files.items():
-        number = _number(name)
-        if number is None or not name.endswith(".rec"):
-            continue
-        try:
-            proof = [bytes.fromhex(h) for h in proofs[str(number)]]
-            parsed = entry.parse(record)
-            if root_from_inclusion(number, head.size, leaf_hash(record), proof) != head.root:
-                raise VerificationError("is not in the log at this place")
-            if (opening := files.get(f"entries/{number}.key")) is not None:
-                entry.unseal(parsed, bytes.fromhex(opening.decode("ascii")))
-        except KeyError:
-            flaws.append(Flaw(entry=number, file=PROOFS, what="has no proof for this entry"))
-        except ValueError:
-            flaws.append(Flaw(entry=number, file=name, what="its proof or key is not hexadecimal"))
-        except VerificationError as error:
-            flaws.append(Flaw(entry=number, file=name, what=error.what))
+    flaws = [
+        Flaw(entry=_entry_file(f"entries/{number}.rec"), file=PROOFS, what=f"proves entry {number[:20]}, which is not here")
+        for number in proofs
+        if f"entries/{number}.rec" not in files
+    ]
+    for name in files:
+        number = _entry_file(name)
+        if number is not None and name.endswith(".rec"):
+            flaws += _check_entry(files, number, proofs.get(str(number)), head)
+        elif number is not None and f"entries/{number}.rec" not in files:
+            flaws.append(Flaw(entry=number, file=name, what="is a key without its record"))
+        elif number is None and name not in _NAMED and not name.startswith("documents/"):
+            flaws.append(Flaw(entry=None, file=name, what="is not a file of a bundle"))
     return head.text(), flaws
 
 
-def _number(name: str) -> int | None:
-    stem = name.removeprefix("entries/").partition(".")[0]
-    return int(stem) if name.startswith("entries/") and stem.isascii() and stem.isdigit() else None
+def _check_entry(files: Mapping[str, bytes], number: int, proof: list[str] | None, head: Checkpoint) -> list[Flaw]:
+    """Flaws of one entry: its place in the log, its form, and that its key (if here) opens it."""
+    name, record = f"entries/{number}.rec", files[f"entries/{number}.rec"]
+    if proof is None:
+        return [Flaw(entry=number, file=PROOFS, what="has no proof for this entry")]
+    flaws = []
+    try:
+        root = root_from_inclusion(number, head.size, leaf_hash(record), [bytes.fromhex(h) for h in proof])
+        if root != head.root:
+            flaws.append(Flaw(entry=number, file=name, what="is not in the log at this place, or its proof is wrong"))
+    except ValueError:
+        flaws.append(Flaw(entry=number, file=PROOFS, what="the proof of this entry is not hexadecimal"))
+    try:
+        parsed = entry.parse(record)
+    except VerificationError as error:
+        return [*flaws, Flaw(entry=number, file=name, what=error.what)]
+    if (opening := files.get(f"entries/{number}.key")) is not None:
+        try:
+            entry.unseal(parsed, bytes.fromhex(opening.decode("ascii")))
+        except ValueError:
+            flaws.append(Flaw(entry=number, file=f"entries/{number}.key", what="is not hexadecimal"))
+        except VerificationError as error:
+            flaws.append(Flaw(entry=number, file=f"entries/{number}.key", what=error.what))
+    return flaws
+
+
+def _entry_file(name: str) -> int | None:
+    """The entry a file belongs to; None for names that are not exactly `entries/<number>.rec` or `.key`."""
+    found = _ENTRY_FILE.fullmatch(name)
+    return int(found[1]) if found else None
 
 
 def _first_difference(files: Mapping[str, bytes], data: bytes) -> int:

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hashlib
+import re
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from checkvalve.evidence.errors import VerificationError
 
 _ED25519 = b"\x01"
+_SIZE = re.compile(r"0|[1-9][0-9]{0,18}")  # decimal, no leading zeroes
 _DASH = "— "  # em dash and space open a signature line
 
 
@@ -38,9 +40,10 @@ def parse_verifier_key(text: str) -> tuple[str, bytes]:
     try:
         name, short, key = text.strip().split("+", 2)
         raw = base64.b64decode(key, validate=True)
-    except (ValueError, binascii.Error) as error:
+        expected = key_hash(name, raw[1:]).hex()
+    except ValueError as error:
         raise VerificationError("the public key is not in the form name+hash+key") from error
-    if len(raw) != 33 or raw[:1] != _ED25519 or key_hash(name, raw[1:]).hex() != short:
+    if len(raw) != 33 or raw[:1] != _ED25519 or expected != short:
         raise VerificationError("the public key does not match its own hash")
     return name, raw[1:]
 
@@ -79,7 +82,7 @@ def sign(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> bytes:
 def verify(note: bytes, *, origin: str, public_key: bytes) -> Checkpoint:
     text = open_note(note, name=origin, public_key=public_key)
     lines = text.split("\n")
-    if len(lines) < 4 or lines[0] != origin or not lines[1].isascii() or not lines[1].isdigit():
+    if len(lines) < 4 or lines[0] != origin or not _SIZE.fullmatch(lines[1]):
         raise VerificationError("the checkpoint's text is not origin, size, root")
     try:
         root = base64.b64decode(lines[2], validate=True)

@@ -45,7 +45,7 @@ def parse(record: bytes) -> Record:
     head, newline, sealed = record.partition(b"\n")
     try:
         header = msgspec.json.decode(head, type=Header)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise VerificationError("the record's header cannot be read") from error
     if not newline or header.v != 1 or len(sealed) < 16:
         raise VerificationError("not a record of version 1")

@@ -4,7 +4,7 @@ Hashes are 32 bytes. A tree is its list of leaf hashes; `Tree` keeps just the ri
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 EMPTY_ROOT: Final = hashlib.sha256(b"").digest()
@@ -62,18 +62,38 @@ def _split(size: int) -> int:
 
 
 def inclusion_proof(index: int, leaves: Sequence[bytes]) -> list[bytes]:
-    """PATH(m, D[n]) of RFC 6962 section 2.1.1, from the leaf upwards."""
-    if not 0 <= index < len(leaves):
-        raise ValueError(f"no leaf {index} in a tree of {len(leaves)}")
+    """The inclusion proof of one leaf. For several, `inclusion_proofs` hashes the tree only once."""
+    return _path(index, len(leaves), lambda low, high: root_of(leaves[low:high]))
+
+
+def inclusion_proofs(indexes: Iterable[int], leaves: Sequence[bytes]) -> dict[int, list[bytes]]:
+    """The inclusion proofs of many leaves, each subtree hashed once."""
+    known: dict[tuple[int, int], bytes] = {}
+
+    def root(low: int, high: int) -> bytes:
+        if high - low == 1:
+            return leaves[low]
+        if (low, high) not in known:
+            middle = low + _split(high - low)
+            known[low, high] = node_hash(root(low, middle), root(middle, high))
+        return known[low, high]
+
+    return {index: _path(index, len(leaves), root) for index in indexes}
+
+
+def _path(index: int, size: int, root: Callable[[int, int], bytes]) -> list[bytes]:
+    """PATH(m, D[n]) of RFC 6962 section 2.1.1, from the leaf upwards; `root(low, high)` is that of a range of leaves."""
+    if not 0 <= index < size:
+        raise ValueError(f"no leaf {index} in a tree of {size}")
     proof: list[bytes] = []
-    low, high = 0, len(leaves)
+    low, high = 0, size
     while high - low > 1:
         middle = low + _split(high - low)
         if index < middle:
-            proof.append(root_of(leaves[middle:high]))
+            proof.append(root(middle, high))
             high = middle
         else:
-            proof.append(root_of(leaves[low:middle]))
+            proof.append(root(low, middle))
             low = middle
     proof.reverse()
     return proof
@@ -85,7 +105,7 @@ def root_from_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[byte
         return None
     position, last, node = index, size - 1, leaf
     for sibling in proof:
-        if last == 0:
+        if last == 0 or len(sibling) != len(EMPTY_ROOT):
             return None
         if position & 1 or position == last:
             node = node_hash(sibling, node)

@@ -49,50 +49,76 @@ class LogReader(Protocol):
 
 
 def verify_log(log: LogReader, *, origin: str, public_key: bytes) -> Verified:
-    """Recompute the tree from the records. A mismatch is named by entry and file with the help of the leaf file."""
-    errors: list[Flaw] = []
+    """Recompute the tree from the records; the leaf file helps to name the entry that differs.
+
+    What stands after the signed size is not covered: whole records are counted, a torn one is what a crash leaves.
+    """
     try:
         head = checkpoint.verify(log.checkpoint(), origin=origin, public_key=public_key)
     except VerificationError as error:
         return Verified(ok=False, entries=0, checkpoint="", errors=(Flaw(entry=None, file="checkpoint", what=error.what),))
-    leaves = log.leaves()
-    tree, claimed, count = Tree(), Tree(), 0
-    signed_root: bytes | None = tree.root() if head.size == 0 else None
-    for file, record in log.records():
-        if isinstance(record, VerificationError):
-            errors.append(Flaw(entry=count, file=file, what=record.what))
-            break
-        leaf = leaf_hash(record)
-        stored = leaves[32 * count : 32 * count + 32]
-        if len(errors) < MAX_ERRORS:
-            errors += _compare(count, file, record, leaf, stored if count < head.size or stored else leaf)
-        tree.append(leaf)
-        claimed.append(stored if len(stored) == 32 else leaf)
-        count += 1
-        if count == head.size:
-            signed_root = tree.root()
-            if claimed.root() != head.root and signed_root == head.root:
-                errors.append(Flaw(entry=None, file="leaves", what="the leaf file does not lead to the signed root"))
-    if count < head.size:
-        what = f"the checkpoint covers {head.size} entries, only {count} are there"
-        errors.append(Flaw(entry=count, file="log", what=what))
-    elif signed_root != head.root:
-        errors.append(Flaw(entry=None, file="checkpoint", what="the entries do not lead to the signed root"))
+    walk = _walk(log, head.size)
+    errors = walk.flaws
+    if walk.count < head.size:
+        what = f"the checkpoint covers {head.size} entries, only {walk.count} are there"
+        errors.append(Flaw(entry=walk.count, file="log", what=what))
+    errors += _attribute(walk, head.root)
     return Verified(
         ok=not errors,
-        entries=count,
+        entries=walk.count,
         checkpoint=head.text(),
-        errors=tuple(errors),
-        uncovered=max(0, count - head.size),
+        errors=tuple(errors[:MAX_ERRORS]),
+        uncovered=max(0, walk.count - head.size),
     )
 
 
-def _compare(number: int, file: str, record: bytes, leaf: bytes, stored: bytes) -> list[Flaw]:
-    flaws = []
-    if stored != leaf:
-        flaws.append(Flaw(entry=number, file=file, what="the record's bytes are not those that were logged"))
+@dataclass(slots=True, kw_only=True)
+class _Walk:
+    """What reading the log up to the signed size showed."""
+
+    count: int
+    recomputed: bytes  # root of the records
+    claimed: bytes  # root of the leaf file
+    unlike: list[tuple[int, str]]  # entries whose leaf is not the stored one
+    flaws: list[Flaw]
+
+
+def _walk(log: LogReader, signed: int) -> _Walk:
+    leaves = log.leaves()
+    tree, claimed, count = Tree(), Tree(), 0
+    unlike: list[tuple[int, str]] = []
+    flaws: list[Flaw] = []
+    for file, record in log.records():
+        if isinstance(record, VerificationError):
+            if count < signed:
+                flaws.append(Flaw(entry=count, file=file, what=record.what))
+            break
+        if count < signed:
+            leaf, stored = leaf_hash(record), leaves[32 * count : 32 * count + 32]
+            if leaf != stored and len(unlike) < MAX_ERRORS:
+                unlike.append((count, file))
+            tree.append(leaf)
+            claimed.append(stored)
+            flaws += _unreadable(count, file, record) if len(flaws) < MAX_ERRORS else []
+        count += 1
+    return _Walk(count=count, recomputed=tree.root(), claimed=claimed.root(), unlike=unlike, flaws=flaws)
+
+
+def _attribute(walk: _Walk, signed: bytes) -> list[Flaw]:
+    """Which file is wrong: the records, the leaf file, or a checkpoint that neither leads to."""
+    if walk.recomputed == signed:
+        what = "the stored leaf hash is not that of the record"
+        return [Flaw(entry=number, file="leaves", what=what) for number, _ in walk.unlike]
+    what = "the record's bytes are not those that were logged"
+    flaws = [Flaw(entry=number, file=file, what=what) for number, file in walk.unlike]
+    if walk.claimed != signed:
+        flaws.append(Flaw(entry=None, file="checkpoint", what="the entries do not lead to the signed root"))
+    return flaws
+
+
+def _unreadable(number: int, file: str, record: bytes) -> list[Flaw]:
     try:
         entry.parse(record)
     except VerificationError as error:
-        flaws.append(Flaw(entry=number, file=file, what=error.what))
-    return flaws
+        return [Flaw(entry=number, file=file, what=error.what)]
+    return []

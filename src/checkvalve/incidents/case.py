@@ -8,6 +8,23 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 STATUSES: Final = ("detection_analysis", "containment", "eradication_recovery", "post_incident", "closed")
+KINDS: Final = (
+    "opened",
+    "exposure_added",
+    "severity_changed",
+    "containment_started",
+    "contained",
+    "containment_failed",
+    "run_finished",
+    "aware_set",
+    "late_reason_set",
+    "draft_ready",
+    "note",
+    "closed",
+)
+# What was under way when a case was closed still ends, and is still told.
+AFTER_CLOSE: Final = ("exposure_added", "contained", "containment_failed", "run_finished", "draft_ready", "note")
+SEVERITIES: Final = ("high", "critical")  # an exposure of one other person's data is high; the method of ENISA comes later
 CRITICAL_SUBJECTS: Final = 100  # more than a hundred people: ENISA's flag
 
 
@@ -76,7 +93,11 @@ class Incident:
     aware_ms: int | None = None
     aware_by: str | None = None
     aware_why: str | None = None
+    aware_entry: int | None = None
     late_reason: str | None = None
+    late_by: str | None = None
+    late_entry: int | None = None
+    contained_entry: int | None = None
     drafts: int = 0
     positions: int = 0
     notes: tuple[str, ...] = field(default=())
@@ -125,10 +146,11 @@ def growth(incident: Incident, fresh: list[ExposureRecord], subjects: int, entry
         "last_seen_ms": max(e.seen_ms for e in fresh),
         "inference": fresh[0].inference,
         "categories": sorted({e.category for e in fresh}),
+        "model": next((e.model for e in fresh if e.model), None),
     }
     found = [_transition(incident.id, position, "exposure_added", at_ms, (entry,), data)]
     severity = "critical" if subjects > CRITICAL_SUBJECTS else "high"
-    if severity != incident.severity:
+    if SEVERITIES.index(severity) > SEVERITIES.index(incident.severity):  # erasing people makes no leak smaller
         change = {"severity": severity, "rule": f"{subjects} people concerned"}
         found.append(_transition(incident.id, position + 1, "severity_changed", at_ms, (entry,), change))
     return found
@@ -138,11 +160,24 @@ def change(
     incident: Incident, kind: str, at_ms: int, entries: Iterable[int], data: dict[str, Any], by: str = "core"
 ) -> Transition:
     """Any other transition, checked against the state of the case."""
-    if incident.status == "closed" and kind != "note":
+    if kind not in KINDS or kind == "opened":
+        raise IncidentError(f"a case cannot be changed by {kind!r}", f"Known: {', '.join(KINDS[1:])}")
+    if incident.status == "closed" and kind not in AFTER_CLOSE:
         raise IncidentError(f"{incident.id} is closed", "Open a new case or add a note")
-    if kind == "aware_set" and data["aware_ms"] > at_ms:
-        raise IncidentError("awareness cannot lie in the future", "Give the time at which you became aware")
+    if kind == "aware_set":
+        _check_awareness(data.get("aware_ms"), at_ms)
+    if kind == "late_reason_set" and not str(data.get("reason", "")).strip():
+        raise IncidentError("the reason for the delay is empty", "Say why the notification is late")
+    if kind == "note" and not str(data.get("text", "")).strip():
+        raise IncidentError("the note is empty", "Write what should be kept with the case")
     return _transition(incident.id, incident.positions, kind, at_ms, tuple(entries), data, by)
+
+
+def _check_awareness(aware_ms: Any, at_ms: int) -> None:
+    if not isinstance(aware_ms, int) or isinstance(aware_ms, bool):
+        raise IncidentError("awareness has no time", "Give the time at which you became aware, in ms since the epoch")
+    if aware_ms > at_ms:
+        raise IncidentError("awareness cannot lie in the future", "Give the time at which you became aware")
 
 
 def _transition(
@@ -161,52 +196,69 @@ def _transition(
 
 
 def apply(incident: Incident | None, t: Transition) -> Incident:
-    """The case after a transition."""
+    """The case after a transition: the next one of this case, and no other."""
     if t.kind == "opened":
-        return Incident(
-            id=t.incident,
-            site=t.data["site"],
-            title=t.data["title"],
-            status="detection_analysis",
-            severity="high",
-            opened_ms=t.at_ms,
-            first_seen_ms=t.data["first_seen_ms"],
-            detected_ms=t.at_ms,
-            last_seen_ms=t.data["first_seen_ms"],
-            plugin=t.data["plugin"],
-            route=t.data["route"],
-            model=t.data["model"],
-            positions=1,
-        )
+        if incident is not None:
+            raise IncidentError(f"{t.incident} was opened before", "Replay each transition once")
+        return _opened(t)
     if incident is None:
         raise IncidentError(f"{t.incident} was never opened", "Replay its transitions in order")
-    after = replace(incident, positions=t.position + 1)
+    if (t.incident, t.position) != (incident.id, incident.positions):
+        raise IncidentError(f"{t.id} does not follow on {incident.id}.{incident.positions - 1}", "Replay in order, each once")
+    return _changed(replace(incident, positions=t.position + 1, status=_next_status(incident, t.kind)), t)
+
+
+def _opened(t: Transition) -> Incident:
+    return Incident(
+        id=t.incident,
+        site=t.data["site"],
+        title=t.data["title"],
+        status="detection_analysis",
+        severity="high",
+        opened_ms=t.at_ms,
+        first_seen_ms=t.data["first_seen_ms"],
+        detected_ms=t.at_ms,
+        last_seen_ms=t.data["first_seen_ms"],
+        plugin=t.data["plugin"],
+        route=t.data["route"],
+        model=t.data["model"],
+        positions=1,
+    )
+
+
+def _changed(incident: Incident, t: Transition) -> Incident:
+    entry = t.entries[0] if t.entries else None
     match t.kind:
         case "exposure_added":
             return replace(
-                after,
+                incident,
                 subjects=t.data["subjects"],
                 exposures=incident.exposures + t.data["count"],
                 first_seen_ms=min(incident.first_seen_ms, t.data["first_seen_ms"]),
                 last_seen_ms=max(incident.last_seen_ms, t.data["last_seen_ms"]),
+                model=incident.model or t.data.get("model"),
             )
         case "severity_changed":
-            return replace(after, severity=t.data["severity"])
-        case "containment_started":
-            return replace(after, status="containment")
-        case "contained":
-            return replace(after, status="eradication_recovery", contained_ms=incident.contained_ms or t.at_ms)
+            return replace(incident, severity=t.data["severity"])
+        case "contained" if incident.contained_ms is None:  # the first time stands
+            return replace(incident, contained_ms=t.at_ms, contained_entry=entry)
         case "containment_failed":
-            return replace(after, containment_failed_ms=t.at_ms)
+            return replace(incident, containment_failed_ms=t.at_ms)
         case "aware_set":
-            return replace(after, aware_ms=t.data["aware_ms"], aware_by=t.by, aware_why=t.data.get("why"))
+            why = t.data.get("why") or None
+            return replace(incident, aware_ms=t.data["aware_ms"], aware_by=t.by, aware_why=why, aware_entry=entry)
         case "late_reason_set":
-            return replace(after, late_reason=t.data["reason"])
+            return replace(incident, late_reason=t.data["reason"], late_by=t.by, late_entry=entry)
         case "draft_ready":
-            return replace(after, drafts=incident.drafts + 1)
+            return replace(incident, drafts=incident.drafts + 1)
         case "note":
-            return replace(after, notes=(*incident.notes, t.data["text"]))
-        case "closed":
-            return replace(after, status="closed")
-        case _:
-            return after
+            return replace(incident, notes=(*incident.notes, t.data["text"]))
+        case _:  # only the status changes
+            return incident
+
+
+def _next_status(incident: Incident, kind: str) -> str:
+    if incident.status == "closed":
+        return "closed"
+    phases = {"containment_started": "containment", "contained": "eradication_recovery", "closed": "closed"}
+    return phases.get(kind, incident.status)

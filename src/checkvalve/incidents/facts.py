@@ -18,6 +18,9 @@ from checkvalve.regimes.deadline import from_ms, rfc3339
 
 Status = Literal["known", "assumed", "missing"]
 
+ANONYMOUS = "anonymous"  # the recipient when neither account nor session is known
+MAX_GAPS = 3  # named in a document; the scope has them all
+
 CATEGORY_NAMES: Mapping[str, str] = {
     "email": "e-mail address",
     "name": "name",
@@ -87,7 +90,7 @@ def derive(
         _controller(organisation),
         _likely(scope),
         *_measures(incident, measures),
-        _given("late_reason", incident.late_reason, incident.aware_by),
+        _late_reason(incident),
         *_ai(incident, scope, entries),
     ]
     return {f.id: f for f in facts}
@@ -101,53 +104,88 @@ def _timeline(incident: Incident, entries: tuple[int, ...]) -> list[Fact]:
         Fact(id="detected_at", status="known", value=_t(incident.detected_ms), provenance=logged, entries=entries[:1]),
     ]
     if incident.aware_ms is not None:
-        who = (incident.aware_by or "").removeprefix("user:")
-        facts.append(Fact(id="aware_at", status="known", value=_t(incident.aware_ms), provenance=f"stated by {who}"))
+        why = f": {incident.aware_why}" if incident.aware_why else ""
+        stated = f"stated by {_who(incident.aware_by)}{why}"
+        at = _t(incident.aware_ms)
+        facts.append(Fact(id="aware_at", status="known", value=at, provenance=stated, entries=_one(incident.aware_entry)))
     else:
         rule = "taken to be the automatic detection, the earliest possible; a person has not confirmed it"
-        facts.append(Fact(id="aware_at", status="assumed", value=_t(incident.detected_ms), provenance=rule))
-    if incident.contained_ms is not None:
-        facts.append(Fact(id="contained_at", status="known", value=_t(incident.contained_ms), provenance=logged))
-    else:
-        facts.append(_missing("contained_at", "containment is not complete"))
-    return facts
+        assumed = _t(incident.detected_ms)
+        facts.append(Fact(id="aware_at", status="assumed", value=assumed, provenance=rule, entries=entries[:1]))
+    return [*facts, _contained(incident)]
+
+
+def _contained(incident: Incident) -> Fact:
+    """A leak that went on after it was thought closed has no end yet."""
+    if incident.contained_ms is None:
+        return _missing("contained_at", "containment is not complete")
+    at = _t(incident.contained_ms)
+    if incident.last_seen_ms > incident.contained_ms:
+        return _missing("contained_at", f"closed at {at}, yet data was shown again at {_t(incident.last_seen_ms)}")
+    return Fact(
+        id="contained_at",
+        status="known",
+        value=at,
+        provenance="the way out was tried and found closed",
+        entries=_one(incident.contained_entry),
+    )
 
 
 def _nature(incident: Incident, scope: Scope, entries: tuple[int, ...]) -> Fact:
-    way = f"the plugin {incident.plugin}" if incident.plugin else "a caller of the model that did not identify itself"
+    if not scope.confirmed.subjects:
+        return _missing("nature", "no confirmed exposure")
+    way = f"the plugin {incident.plugin}" if incident.plugin else "a caller that did not identify itself"
     route = f" (route {incident.route})" if incident.route else ""
+    model = f" {incident.model}" if incident.model else ""
     value = (
-        f"Loss of confidentiality. The shop's assistant, {way}{route}, put customers' data into the prompt of the shop's own "
-        f"language model {incident.model or ''}".rstrip()
-        + f", and the answers showed it to {_count(len(scope.confirmed.recipients), 'other reader', 'other readers')}."
+        f"Loss of confidentiality. Answers of the shop's own language model{model}, asked through {way}{route}, "
+        f"showed customers' data to {_readers(scope)}."
     )
+    if scope.prompted:
+        value += f" {_prompted(scope)}."
     return Fact(id="nature", status="known", value=value, provenance="exposures in the log", entries=entries)
 
 
+def _readers(scope: Scope) -> str:
+    """Those who can be told apart are counted; visitors without a session are not."""
+    named = len([r for r in scope.confirmed.recipients if r != ANONYMOUS])
+    parts = [_count(named, "other reader", "other readers")] if named else []
+    if ANONYMOUS in scope.confirmed.recipients:
+        parts.append("anonymous visitors, whose number is not known")
+    return " and ".join(parts) or "nobody known"
+
+
 def _extent(scope: Scope, entries: tuple[int, ...]) -> list[Fact]:
+    """With gaps in the log the numbers are a lower bound, which a person has to judge."""
     confirmed, worst = scope.confirmed, scope.worst_case
-    complete = "" if scope.complete else "; the log has gaps in this window: " + ", ".join(scope.gaps)
-    counted = f"counted from the log{complete}"
+    if not confirmed.subjects:
+        asked = ("subject_categories", "subject_count", "record_categories", "record_count")
+        return [_missing(fact, "no confirmed exposure") for fact in asked]
+    status: Status = "known" if scope.complete else "assumed"
+    least = "" if scope.complete else "at least "
+    counted = "counted from the log"
+    if not scope.complete:
+        counted += f", which has gaps in this window: {_first(scope.gaps)}"
     return [
         Fact(id="subject_categories", status="known", value=["customers of the shop"], provenance="register of the shop"),
         Fact(
             id="subject_count",
-            status="known",
-            value=f"{confirmed.subjects} confirmed; at most {worst.subjects} if everything in the prompts was seen",
+            status=status,
+            value=f"{least}{confirmed.subjects} confirmed; {worst.subjects} if everything in the prompts was read",
             provenance=counted,
             entries=entries,
         ),
         Fact(
             id="record_categories",
-            status="known",
+            status=status,
             value=[f"{CATEGORY_NAMES.get(c, c)}: {_count(n, 'person', 'people')}" for c, n in confirmed.categories.items()],
             provenance=counted,
             entries=entries,
         ),
         Fact(
             id="record_count",
-            status="known",
-            value=f"{confirmed.records} confirmed; at most {worst.records}",
+            status=status,
+            value=f"{least}{confirmed.records} confirmed; {worst.records} if everything in the prompts was read",
             provenance=f"distinct pairs of person and kind of data, {counted}",
             entries=entries,
         ),
@@ -155,17 +193,22 @@ def _extent(scope: Scope, entries: tuple[int, ...]) -> list[Fact]:
 
 
 def _contact(organisation: Organisation) -> Fact:
-    reach = [organisation.contact_name, organisation.contact_email, organisation.contact_phone]
-    if not organisation.contact_name or not (organisation.contact_email or organisation.contact_phone):
+    name, *reach = (_entered(organisation, f) for f in ("contact_name", "contact_email", "contact_phone"))
+    if not name or not any(reach):
         return _missing("contact", "not entered under Settings, Organisation")
-    return Fact(id="contact", status="known", value=", ".join(r for r in reach if r), provenance="entered by the shop")
+    return Fact(id="contact", status="known", value=", ".join(r for r in (name, *reach) if r), provenance="entered by the shop")
 
 
 def _controller(organisation: Organisation) -> Fact:
-    if not organisation.controller or not organisation.country:
+    name, address, country = (_entered(organisation, f) for f in ("controller", "address", "country"))
+    if not name or not country:
         return _missing("controller", "not entered under Settings, Organisation")
-    parts = (organisation.controller, organisation.address, organisation.country)
-    return Fact(id="controller", status="known", value=", ".join(p for p in parts if p), provenance="entered by the shop")
+    source = "entered by the shop" if address else "entered by the shop, without an address"
+    return Fact(id="controller", status="known", value=", ".join(p for p in (name, address, country) if p), provenance=source)
+
+
+def _entered(organisation: Organisation, field: str) -> str:
+    return str(getattr(organisation, field) or "").strip()
 
 
 def _likely(scope: Scope) -> Fact:
@@ -177,15 +220,16 @@ def _likely(scope: Scope) -> Fact:
 
 
 def _measures(incident: Incident, measures: list[Measure]) -> list[Fact]:
-    taken = [f"{_t(m.at_ms)}: {m.text} ({m.checkout})" for m in measures]
+    ordered = sorted(measures, key=lambda m: m.at_ms)
+    taken = [f"{_t(m.at_ms)}: {m.text} ({m.checkout})" for m in ordered]
     done = Fact(
         id="measures_taken",
         status="known",
         value=taken,
         provenance="orders and outcomes in the log",
-        entries=tuple(m.entry for m in measures),
+        entries=tuple(m.entry for m in ordered),
     )
-    name = incident.plugin or "the leaking plugin"
+    name = incident.plugin or "the caller of the model"
     proposed = [
         f"Keep {name} closed until its maker shows that it asks whose data a visitor may see.",
         "Remove stored conversations and caches that hold the exposed data.",
@@ -200,30 +244,52 @@ def _measures(incident: Incident, measures: list[Measure]) -> list[Fact]:
 
 def _ai(incident: Incident, scope: Scope, entries: tuple[int, ...]) -> list[Fact]:
     """The AI-specific fields (content of the EDPB template's draft has none of them)."""
-    readers = len(scope.confirmed.recipients)
+    named = Fact(id="ai_system_id", status="known", value=incident.model, provenance="named by the model server")
+    path = Fact(
+        id="ai_path",
+        status="assumed",
+        value="retrieval into the prompt without asking whose data it is (rag_retrieval)",
+        provenance=_prompted(scope).lower(),
+        entries=entries,
+    )
+    shown = Fact(
+        id="ai_extraction_evidence",
+        status="known",
+        value=f"seen in logs: sent to {_readers(scope)}",
+        provenance="answers in the log",
+        entries=entries,
+    )
     return [
         Fact(id="ai_involved", status="known", value="yes: a language model run by the shop", provenance="from the log"),
-        Fact(id="ai_system_id", status="known", value=incident.model or "unknown", provenance="named by the model server"),
-        Fact(
-            id="ai_path",
-            status="assumed",
-            value="retrieval into the prompt without asking whose data it is (rag_retrieval)",
-            provenance="the data stood in the prompts of the same requests",
-        ),
-        Fact(
-            id="ai_extraction_evidence",
-            status="known",
-            value=f"seen in logs: sent to {_count(readers, 'reader', 'readers')}",
-            provenance="answers in the log",
-            entries=entries,
-        ),
+        named if incident.model else _missing("ai_system_id", "the model server did not name it"),
+        path if scope.prompted else _missing("ai_path", "the data shown was not found in the prompts of the same requests"),
+        shown if scope.confirmed.subjects else _missing("ai_extraction_evidence", "no confirmed exposure"),
     ]
 
 
-def _given(fact: str, value: str | None, by: str | None) -> Fact:
-    if not value:
-        return _missing(fact, "nobody has said")
-    return Fact(id=fact, status="known", value=value, provenance=f"stated by {(by or '').removeprefix('user:')}")
+def _late_reason(incident: Incident) -> Fact:
+    reason = (incident.late_reason or "").strip()
+    if not reason:
+        return _missing("late_reason", "nobody has said")
+    said = f"stated by {_who(incident.late_by)}"
+    return Fact(id="late_reason", status="known", value=reason, provenance=said, entries=_one(incident.late_entry))
+
+
+def _who(by: str | None) -> str:
+    return (by or "an unnamed person").removeprefix("user:")
+
+
+def _one(entry: int | None) -> tuple[int, ...]:
+    return () if entry is None else (entry,)
+
+
+def _first(gaps: tuple[str, ...]) -> str:
+    more = len(gaps) - MAX_GAPS
+    return ", ".join(gaps[:MAX_GAPS]) + (f" and {more} more" if more > 0 else "")
+
+
+def _prompted(scope: Scope) -> str:
+    return f"Records shown that stood in the prompt of the same request: {scope.prompted} of {scope.confirmed.records}"
 
 
 def _missing(fact: str, why: str) -> Fact:

@@ -38,6 +38,7 @@ class Scope:
     confirmed: Extent
     worst_case: Extent
     subject_refs: tuple[str, ...]
+    prompted: int = 0  # of the confirmed records, those that stood in the prompt of the same request
 
     def as_json(self, *, with_refs: bool = True) -> dict[str, Any]:
         """The shape of `checkvalve evidence scope` (contract.md)."""
@@ -63,7 +64,14 @@ def scope_of(exposures: Iterable[ExposureRecord], since_ms: int, until_ms: int, 
         confirmed=_extent(shown),
         worst_case=_extent(every),
         subject_refs=tuple(sorted({e.subject for e in shown})),
+        prompted=_prompted(every),
     )
+
+
+def _prompted(exposures: list[ExposureRecord]) -> int:
+    prompts = {(e.inference, e.subject, e.category) for e in exposures if not e.shown}
+    met = {(e.subject, e.category) for e in exposures if e.shown and (e.inference, e.subject, e.category) in prompts}
+    return len(met)
 
 
 def _extent(exposures: list[ExposureRecord]) -> Extent:

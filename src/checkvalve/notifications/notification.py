@@ -3,11 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import floor
 from typing import Any
 
 from checkvalve.incidents.case import Incident
 from checkvalve.incidents.facts import BreachFacts, Fact
-from checkvalve.regimes.deadline import Regime, deadline, from_ms, rfc3339
+from checkvalve.regimes.deadline import Regime, RegimeError, deadline, from_ms, rfc3339
+
+# Control characters, and marks that reverse the reading direction: a plugin's name must not rewrite the line it stands in.
+_DIRECTION = (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029)
+_UNPRINTABLE: dict[int, str] = dict.fromkeys((*range(32), *range(127, 160), *_DIRECTION), "\ufffd")
+_UNPRINTABLE |= {ord("\n"): "\n", ord("\t"): " ", ord("\r"): ""}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +38,10 @@ class Notification:
     version: int
     created_utc: str
     due_utc: str | None
-    hours_left: float | None  # negative when late
+    hours_left: float | None  # rounded down, so never more than there is; negative when late
+    counted_from_utc: str  # awareness, or the detection as long as nobody has stated it
+    counted_from: str  # which of the two
+    phased: str | None  # the article under which the rest may follow
     lines: tuple[Line, ...]
     background: tuple[Line, ...]  # facts the regime does not ask for: timeline, AI
 
@@ -55,6 +64,9 @@ class Notification:
             "created_utc": self.created_utc,
             "due_utc": self.due_utc,
             "hours_left": self.hours_left,
+            "counted_from_utc": self.counted_from_utc,
+            "counted_from": self.counted_from,
+            "phased": self.phased,
             "complete": self.complete,
             "fields": [_line_json(line) for line in self.lines],
             "missing": [{"id": m.id, "article": m.article, "question": m.question} for m in self.missing],
@@ -62,6 +74,7 @@ class Notification:
         }
 
 
+DETECTION = "the automatic detection, as nobody has stated awareness yet"
 BACKGROUND: Mapping[str, str] = {
     "occurred_from": "First time data was shown",
     "occurred_to": "Last time data was shown",
@@ -76,6 +89,8 @@ BACKGROUND: Mapping[str, str] = {
 
 def draft(regime: Regime, incident: Incident, facts: BreachFacts, version: int, now: datetime) -> Notification:
     """Fill the regime's fields from the facts. `late_reason` is asked for only when the time has passed."""
+    if not regime.fields:
+        raise RegimeError(f"there is no draft for {regime.id}", "A person has to assess this duty; drafts exist for gdpr_art33")
     clocks = deadline(regime.id, regime.clocks[0].start_event, from_ms(incident.aware_or_assumed_ms))
     due = clocks[0].due
     late = due is not None and now > due
@@ -88,7 +103,10 @@ def draft(regime: Regime, incident: Incident, facts: BreachFacts, version: int, 
         version=version,
         created_utc=rfc3339(now),
         due_utc=rfc3339(due) if due else None,
-        hours_left=round((due - now).total_seconds() / 3600, 1) if due else None,
+        hours_left=floor((due - now).total_seconds() / 360) / 10 if due else None,
+        counted_from_utc=rfc3339(from_ms(incident.aware_or_assumed_ms)),
+        counted_from=DETECTION if incident.aware_ms is None else "the awareness stated by a person",
+        phased=regime.clocks[0].phased,
         lines=tuple(_line(f.id, f.article, f.question, facts.get(f.fact)) for f in wanted),
         background=tuple(_line(i, "", question, facts.get(i)) for i, question in BACKGROUND.items()),
     )
@@ -100,10 +118,20 @@ def _line(field: str, article: str, question: str, fact: Fact | None) -> Line:
         article=article,
         question=question,
         status=fact.status if fact else "missing",
-        value=fact.value if fact else None,
-        provenance=fact.provenance if fact else "no such fact was derived",
+        value=_clean(fact.value) if fact else None,
+        provenance=_plain(fact.provenance) if fact else "no such fact was derived",
         entries=fact.entries if fact else (),
     )
+
+
+def _clean(value: str | list[str] | None) -> str | list[str] | None:
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    return None if value is None else _plain(value)
+
+
+def _plain(text: str) -> str:
+    return text.encode("utf-8", "replace").decode().translate(_UNPRINTABLE)
 
 
 def _line_json(line: Line) -> dict[str, Any]:
@@ -125,8 +153,10 @@ def from_json(body: Mapping[str, Any]) -> Notification:
         return Line(**{**raw, "entries": tuple(raw["entries"])})
 
     names = ("regime", "title", "whom", "incident", "version", "created_utc", "due_utc", "hours_left")
+    later = {"counted_from_utc": "", "counted_from": "", "phased": None}  # not in the first versions stored
     return Notification(
         **{n: body[n] for n in names},
+        **{n: body.get(n, default) for n, default in later.items()},
         lines=tuple(line(r) for r in body["fields"]),
         background=tuple(line(r) for r in body["background"]),
     )

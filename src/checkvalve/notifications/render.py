@@ -2,14 +2,13 @@
 
 from functools import cache
 from importlib.resources import files
-from pathlib import PurePath
-from tempfile import TemporaryDirectory
 
 import jinja2
 import msgspec
 import typst
 
 from checkvalve.notifications.notification import Notification
+from checkvalve.regimes.deadline import parse_time
 
 MAX_ENTRIES = 12
 
@@ -26,7 +25,7 @@ def _template() -> jinja2.Template:
 
 
 def entries_text(entries: tuple[int, ...]) -> str:
-    """Log entry numbers, shortened in the middle of nowhere: the JSON form has them all."""
+    """The first log entry numbers, and how many more there are: the JSON form has them all."""
     numbers = [str(n) for n in entries[:MAX_ENTRIES]]
     more = len(entries) - len(numbers)
     if not numbers:
@@ -47,11 +46,12 @@ def render_pdf(notification: Notification) -> bytes:
     for group in ("fields", "background"):
         for line in body[group]:
             line["source"] = "; ".join(s for s in (line["provenance"], entries_text(tuple(line["entries"]))) if s)
-    inputs = {"notification": msgspec.json.encode(body).decode()}
-    with TemporaryDirectory() as empty:  # the compiler's root: it can read nothing else
-        pdf = typst.compile(  # type: ignore[type-var] # its stub gives one type variable to two parameters
-            _text("art33.typ").encode(), root=PurePath(empty).as_posix(), sys_inputs=inputs
-        )
+    pdf = typst.compile(
+        _text("art33.typ").encode(),
+        root=str(files("checkvalve.content.letters")),
+        timestamp=int(parse_time(notification.created_utc).timestamp()),
+        sys_inputs={"notification": msgspec.json.encode(body).decode()},
+    )
     if not isinstance(pdf, bytes):
         raise TypeError("typst gave no PDF")
     return pdf

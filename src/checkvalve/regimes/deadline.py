@@ -13,6 +13,12 @@ from typing import Any
 
 import yaml
 
+SHOWN = 60  # of a wrong value, in an error message
+HINT_TIME = "Write it like 2027-03-26T22:30:00Z"
+HINT_ZONE = "Add Z for UTC or an offset like +02:00"
+FIRST_MS = -62_135_596_800_000  # year 1
+LAST_MS = 253_402_300_799_999  # year 9999
+
 
 class RegimeError(Exception):
     """A question the data cannot answer. `hint` says what to ask instead."""
@@ -41,7 +47,7 @@ class ClockRule:
     unit: str
     article: str
     late_rule: str
-    phased: str | None
+    phased: str | None  # the article that lets the rest follow later
     disputed: Mapping[str, str] | None
 
 
@@ -101,17 +107,22 @@ def _regime(raw: dict[str, Any]) -> Regime:
 def regime(regime_id: str) -> Regime:
     known = regimes()
     if regime_id not in known:
-        raise RegimeError(f"there is no regime {regime_id!r}", f"Known: {', '.join(known)}")
+        raise RegimeError(f"there is no regime {regime_id[:SHOWN]!r}", f"Known: {', '.join(known)}")
     return known[regime_id]
 
 
 def deadline(regime_id: str, start_event: str, at: datetime) -> list[Clock]:
-    """Every clock of the regime. Those that another event starts have no due time yet."""
+    """Every clock of the regime. Those that another event starts have no due time yet. `at` has a time zone."""
+    if at.tzinfo is None:
+        raise RegimeError(f"{at.isoformat()} has no time zone", HINT_ZONE)
     rules = regime(regime_id).clocks
     events = {r.start_event for r in rules}
     if start_event not in events:
-        raise RegimeError(f"no clock of {regime_id} starts with {start_event!r}", f"Known: {', '.join(sorted(events))}")
-    return [_clock(rule, at if rule.start_event == start_event else None) for rule in rules]
+        raise RegimeError(f"no clock of {regime_id} starts with {start_event[:SHOWN]!r}", f"Known: {', '.join(sorted(events))}")
+    try:
+        return [_clock(rule, at if rule.start_event == start_event else None) for rule in rules]
+    except OverflowError as error:
+        raise RegimeError(f"{at.isoformat()} is out of range", HINT_TIME) from error
 
 
 def _clock(rule: ClockRule, at: datetime | None) -> Clock:
@@ -120,10 +131,9 @@ def _clock(rule: ClockRule, at: datetime | None) -> Clock:
         start = at.astimezone(UTC)
         due = start + timedelta(hours=rule.amount)
         if rule.disputed and rule.disputed["rule"] == "hour_of_event_not_counted":
-            # Reg. 1182/71 Art. 3(1): counting starts with the next full hour
+            # Reg. 1182/71 Art. 3(1): counting starts with the next full hour, also for an event at the very start of one
             hour = start.replace(minute=0, second=0, microsecond=0)
-            later = (hour if hour == start else hour + timedelta(hours=1)) + timedelta(hours=rule.amount)
-            disputed = later if later > due else None
+            disputed = hour + timedelta(hours=1 + rule.amount)
     return Clock(
         id=rule.id,
         start_event=rule.start_event,
@@ -139,13 +149,13 @@ def parse_time(text: str) -> datetime:
     try:
         at = datetime.fromisoformat(text.strip())
     except ValueError as error:
-        raise RegimeError(f"{text!r} is not a time", "Write it like 2027-03-26T22:30:00Z") from error
+        raise RegimeError(f"{text[:SHOWN]!r} is not a time", HINT_TIME) from error
     if at.tzinfo is None:
-        raise RegimeError(f"{text!r} has no time zone", "Add Z for UTC or an offset like +02:00")
+        raise RegimeError(f"{text[:SHOWN]!r} has no time zone", HINT_ZONE)
     try:
         return at.astimezone(UTC)
     except OverflowError as error:
-        raise RegimeError(f"{text!r} is out of range", "Write it like 2027-03-26T22:30:00Z") from error
+        raise RegimeError(f"{text[:SHOWN]!r} is out of range", HINT_TIME) from error
 
 
 def rfc3339(at: datetime) -> str:
@@ -155,4 +165,5 @@ def rfc3339(at: datetime) -> str:
 
 
 def from_ms(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)
+    """UTC. A time beyond what a calendar holds (a sensor may send any number) becomes the calendar's end."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=max(FIRST_MS, min(ms, LAST_MS)))

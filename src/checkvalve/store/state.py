@@ -9,9 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 
 
 class State:
@@ -55,6 +53,15 @@ def open_state(path: Path) -> State:
 
 
 def migrate(engine: Engine) -> None:
+    """Bring the database to the newest revision. Alembic is slow to import, so only when there is something to do."""
+    newest = max(p.name.split("_")[0] for p in (Path(__file__).parent / "migrations" / "versions").glob("[0-9]*.py"))
+    with engine.connect().execution_options(checkvalve_read=True) as connection:
+        known = inspect(connection).has_table("alembic_version")
+        if known and connection.scalar(text("SELECT version_num FROM alembic_version")) == newest:
+            return
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", "checkvalve:store/migrations")
     with engine.connect() as connection:
