@@ -46,7 +46,7 @@ def render_pdf(notification: Notification) -> bytes:
     for group in ("fields", "background"):
         for line in body[group]:
             line["source"] = "; ".join(s for s in (line["provenance"], entries_text(tuple(line["entries"]))) if s)
-    pdf = typst.compile(
+    pdf = typst.compile(  # type: ignore[type-var] # its stub gives one type variable to two parameters
         _text("art33.typ").encode(),
         root=str(files("checkvalve.content.letters")),
         timestamp=int(parse_time(notification.created_utc).timestamp()),
