@@ -184,7 +184,8 @@ def _handler(core: FakeCore) -> type[BaseHTTPRequestHandler]:
                 core.lines[number] = line
             core.batches.append((first, count))
             if core.drop_answer:
-                return self.connection.close()
+                self.connection.close()
+                return None
             return self._answer(202, {"acknowledged": first + count - 1, "entries": [0, count]})
 
         def _check(self, method: str, path: str, query: str, required: tuple[str, ...]) -> None:

@@ -51,7 +51,7 @@ final class View {
 			<h2>Pair this shop</h2>
 			<p>Checkvalve reports what happens in this shop to your own Checkvalve server, and carries out its emergency orders without closing the checkout. Nothing is recorded before pairing.</p>
 			<ol>
-				<li>On the server, run <code>checkvalve pair</code>, or press <em>Pair a shop</em> in its console.</li>
+				<li>On the server, run <code>checkvalve pair</code>, or use its console.</li>
 				<li>Type the code here within 15 minutes.</li>
 			</ol>
 			<?php $this->form( 'Pair' ); ?>
@@ -73,7 +73,7 @@ final class View {
 
 	private function banner( int $orders ): void {
 		$text = 0 === $orders ? 'Watching. No containment is in force.' : ( 1 === $orders ? 'One containment order is in force.' : "$orders containment orders are in force." );
-		printf( '<div class="cv-banner %s"><strong>%s</strong><span>%s</span></div>', $orders ? 'cv-held' : 'cv-calm', esc_html( $text ), $orders ? 'The checkout stays open. Each order ends by itself.' : 'The checkout is open.' );
+		printf( '<div class="cv-banner %s"><strong>%s</strong><span>%s</span></div>', $orders ? 'cv-held' : 'cv-calm', esc_html( $text ), $orders ? 'Each ends by itself; core releases it earlier.' : 'Orders of core would be listed here.' );
 	}
 
 	/** @param object[] $orders */
@@ -96,7 +96,7 @@ final class View {
 		?>
 		<details class="cv-lever">
 			<summary>Emergency: lift all orders here</summary>
-			<p>Orders are released by core. Use this only when the shop must run at once and core cannot be reached: <strong>the leak that was stopped may go on.</strong> The event is recorded, with your name's number, and core does not repeat the lifted orders.</p>
+			<p>Orders are released by core. Use this only when the shop must run at once and core cannot be reached: <strong>the leak that was stopped may go on.</strong> The event is recorded, with your user number, and core does not repeat the lifted orders.</p>
 			<form method="post" action="<?php echo esc_url( admin_url( 'admin-post.php' ) ); ?>">
 				<input type="hidden" name="action" value="checkvalve_lift">
 				<?php wp_nonce_field( 'checkvalve_lift' ); ?>
