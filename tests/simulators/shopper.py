@@ -80,7 +80,9 @@ class Shopper:
         body = self.store("POST", "/checkout", order)
         return Order(id=body["order_id"], status=body["status"], key=body["order_key"], body=body)
 
-    def classic(self, product: int, *, payment: str = "cod", email: str = EMAIL, address: dict[str, str] | None = None) -> Order:
+    def classic(
+        self, product: int, *, payment: str = "cod", email: str = EMAIL, address: dict[str, str] | None = None
+    ) -> Order:
         """Buy one product as a browser does without blocks: ?wc-ajax=add_to_cart, the page's nonce, ?wc-ajax=checkout."""
         self.http.post("/?wc-ajax=add_to_cart", data={"product_id": str(product), "quantity": "1"}).raise_for_status()
         page = self.http.get("/checkout/")
