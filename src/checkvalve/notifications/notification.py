@@ -53,6 +53,13 @@ class Notification:
     def complete(self) -> bool:
         return not self.missing
 
+    @property
+    def time_left(self) -> str:
+        """Said the same way in every form."""
+        if self.hours_left is None:
+            return "no fixed limit"
+        return f"{abs(self.hours_left):.1f} hours {'late' if self.hours_left < 0 else 'left'}"
+
     def as_json(self) -> dict[str, Any]:
         return {
             "regime": self.regime,
@@ -64,6 +71,7 @@ class Notification:
             "created_utc": self.created_utc,
             "due_utc": self.due_utc,
             "hours_left": self.hours_left,
+            "time_left": self.time_left,
             "counted_from_utc": self.counted_from_utc,
             "counted_from": self.counted_from,
             "phased": self.phased,
