@@ -87,7 +87,9 @@ final class OrderDesk {
 		}
 		$known = OrderTable::find( $jti );
 		if ( $known ) {
-			return array( 'jti' => $jti, 'status' => 'already', 'detail' => str_replace( '_', ' ', $known->status ) );
+			return 'lifted' === $known->status
+				? array( 'jti' => $jti, 'status' => 'refused', 'detail' => 'an administrator lifted it in the shop' )
+				: array( 'jti' => $jti, 'status' => 'already', 'detail' => str_replace( '_', ' ', $known->status ) );
 		}
 		try {
 			return $this->outcome( $jti, 'done', $this->carry_out( $order, $token, $now ), $now );

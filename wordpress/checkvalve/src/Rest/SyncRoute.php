@@ -18,7 +18,7 @@ final class SyncRoute {
 	const MAX_BYTES = 1048576;
 	const SKEW      = 300;
 	const NONCE     = 600;
-	const SECONDS   = 8; // for events and the register, inside core's request
+	const SECONDS   = 3; // for the register, and again for events; core waits 10 s
 
 	/** @var OrderDesk */
 	private $desk;
@@ -48,7 +48,7 @@ final class SyncRoute {
 		}
 		$applied = $this->desk->take( $orders, $now );
 		$this->upkeep->portion( $now + self::SECONDS );
-		$sent = $this->flusher->flush( self::SECONDS, 5 );
+		$sent = $this->flusher->flush( self::SECONDS, 3 );
 		return Answer::ok( array( 'applied' => $applied, 'outbox' => array( 'pending' => $this->outbox->pending(), 'sent' => $sent ) ) );
 	}
 

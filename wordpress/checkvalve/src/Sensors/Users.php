@@ -49,6 +49,7 @@ final class Users extends Sensor {
 		if ( '' === $role || isset( $this->recorded[ $change ] ) ) {
 			return;
 		}
+		unset( $this->recorded[ ( 3 === $activity_id ? 4 : 3 ) . " $user_id $role" ] ); // given, taken, given again
 		$this->recorded[ $change ] = true;
 		$this->recorder->record( 3005, $activity_id, array( 'user' => array( 'uid' => "customer:$user_id" ), 'privileges' => array( $role ) ) );
 	}
