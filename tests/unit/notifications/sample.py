@@ -56,6 +56,7 @@ def incident(
     route: str = "/shop-assistant/v1/ask",
     aware_ms: int | None = None,
     late_reason: str | None = None,
+    why: str = "",
 ) -> Incident:
     shown = [e for e in exposures(plugin, route) if e.shown]
     found = case.apply(None, case.opening("INC-2026-0001", shown, 10, START))
@@ -63,7 +64,7 @@ def incident(
         found = case.apply(found, transition)
     stated: list[tuple[str, dict[str, Any]]] = []
     if aware_ms is not None:
-        stated.append(("aware_set", {"aware_ms": aware_ms}))
+        stated.append(("aware_set", {"aware_ms": aware_ms, "why": why}))
     if late_reason is not None:
         stated.append(("late_reason_set", {"reason": late_reason}))
     for kind, data in stated:

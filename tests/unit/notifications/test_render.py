@@ -104,17 +104,18 @@ def test_every_value_stands_in_all_three_forms(notification: Notification) -> No
 def test_hostile_names_are_shown_and_never_become_markup(text: str) -> None:
     shop = Organisation(controller=text, address=text, country=text, contact_name=text, contact_email=text, contact_phone=text)
     taken = Measure(at_ms=START, text=text, checkout=text, entry=3)
-    hostile = prepare(found=incident(text, text, START, text), shop=shop, measures=[taken], after_ms=LIMIT + HOUR)
-    harmless = prepare(found=incident("a", "b", START, "c"), measures=[ISOLATED], after_ms=LIMIT + HOUR)
+    hostile = prepare(
+        found=incident(text, text, START, text, why=text), shop=shop, measures=[taken], after_ms=LIMIT + HOUR, gaps=[text]
+    )
+    harmless = prepare(found=incident("a", "b", START, "c"), measures=[ISOLATED], after_ms=LIMIT + HOUR, gaps=["d"])
     page, usual = Page(render_html(hostile)), Page(render_html(harmless))
     assert page.tags == usual.tags
     assert page.attributes == usual.attributes
     assert "script" not in page.tags
     assert seen_in_html(hostile).count(squeezed(text)) >= 10
     pdf = seen_in_pdf(render_pdf(hostile))
-    for line in hostile.lines:
-        for value in [line.value] if isinstance(line.value, str) else line.value or []:
-            assert squeezed(value) in pdf
+    for value in said(hostile):
+        assert squeezed(value) in pdf
     assert "root:x:0" not in pdf
 
 
