@@ -122,13 +122,9 @@ def _contained(incident: Incident) -> Fact:
     at = _t(incident.contained_ms)
     if incident.last_seen_ms > incident.contained_ms:
         return _missing("contained_at", f"closed at {at}, yet data was shown again at {_t(incident.last_seen_ms)}")
-    return Fact(
-        id="contained_at",
-        status="known",
-        value=at,
-        provenance="the way out was tried and found closed",
-        entries=_one(incident.contained_entry),
-    )
+    # Where there is no route to try, the gateway's report is all there is.
+    source = "the way out was tried and found closed" if incident.route else "reported by the hand that closed it, not tried"
+    return Fact(id="contained_at", status="known", value=at, provenance=source, entries=_one(incident.contained_entry))
 
 
 def _nature(incident: Incident, scope: Scope, entries: tuple[int, ...]) -> Fact:

@@ -127,6 +127,8 @@ def test_a_leak_that_went_on_has_no_time_of_containment(incident: Incident, scop
     closed = replace(incident, contained_ms=START + 9000, contained_entry=60)
     held = facts_of(closed, scope)["contained_at"]
     assert (held.status, held.value, held.entries) == ("known", "2026-09-21T14:13:29Z", (60,))
+    assert held.provenance == "the way out was tried and found closed"
+    assert "not tried" in facts_of(replace(closed, route=None), scope)["contained_at"].provenance
     again = facts_of(replace(closed, last_seen_ms=START + 20_000), scope)["contained_at"]
     assert again.status == "missing"
     assert "2026-09-21T14:13:40Z" in again.provenance
