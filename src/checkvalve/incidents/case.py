@@ -25,6 +25,7 @@ KINDS: Final = (
 # What was under way when a case was closed still ends, and is still told.
 AFTER_CLOSE: Final = ("exposure_added", "contained", "containment_failed", "run_finished", "draft_ready", "note")
 SEVERITIES: Final = ("high", "critical")  # an exposure of one other person's data is high; the method of ENISA comes later
+CLOCK_SET_MS: Final = 1_577_836_800_000  # 2020: a host without a set clock starts in 1970
 CRITICAL_SUBJECTS: Final = 100  # more than a hundred people: ENISA's flag
 
 
@@ -131,9 +132,14 @@ def opening(new_id: str, exposures: list[ExposureRecord], entry: int, at_ms: int
         "plugin": first.plugin,
         "route": first.route,
         "model": first.model,
-        "first_seen_ms": min(e.seen_ms for e in exposures),
+        "first_seen_ms": min(_seen(e) for e in exposures),
     }
     return _transition(new_id, 0, "opened", at_ms, (entry,), data)
+
+
+def _seen(exposure: ExposureRecord) -> int:
+    """When it happened: by the sensor's clock, or by core's where that one is not set or ahead of its own message."""
+    return exposure.seen_ms if CLOCK_SET_MS <= exposure.seen_ms <= exposure.detected_ms else exposure.detected_ms
 
 
 def growth(incident: Incident, fresh: list[ExposureRecord], subjects: int, entry: int, at_ms: int) -> list[Transition]:
@@ -142,8 +148,8 @@ def growth(incident: Incident, fresh: list[ExposureRecord], subjects: int, entry
     data = {
         "count": len(fresh),
         "subjects": subjects,
-        "first_seen_ms": min(e.seen_ms for e in fresh),
-        "last_seen_ms": max(e.seen_ms for e in fresh),
+        "first_seen_ms": min(_seen(e) for e in fresh),
+        "last_seen_ms": max(_seen(e) for e in fresh),
         "inference": fresh[0].inference,
         "categories": sorted({e.category for e in fresh}),
         "model": next((e.model for e in fresh if e.model), None),

@@ -82,6 +82,15 @@ def test_the_window_of_a_case_only_grows_and_the_model_is_kept_once_known() -> N
     assert incident.exposures == 3
 
 
+@pytest.mark.parametrize("seen_ms", [0, -(2**62), 2**62, START + 90_000])
+def test_a_sensor_whose_clock_cannot_be_right_does_not_date_the_leak(seen_ms: int) -> None:
+    odd = [record(seen_ms=seen_ms, detected_ms=START + 60_000), record("customer:2", after_ms=30_000)]
+    incident = case.apply(None, case.opening("INC-2026-0001", odd, 7, START + 61_000))
+    for transition in case.growth(incident, odd, 2, 7, START + 61_000):
+        incident = case.apply(incident, transition)
+    assert (incident.first_seen_ms, incident.last_seen_ms) == (START + 30_000, START + 60_000)
+
+
 def test_containment_moves_the_case_on_and_its_first_moment_stands() -> None:
     incident = after(opened(), "containment_started", {"run": "r1"})
     assert incident.status == "containment"
