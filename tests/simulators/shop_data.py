@@ -15,15 +15,20 @@ from tests.simulators.wordpress import Site
 
 LOAD: Final = Path(__file__).resolve().parent / "site" / "load.php"
 
-_FIRST: Final = (
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
+
+
+_FIRST: Final = _words(
     "Anna,Zoë,Søren,Łukasz,Björn,Chloé,Íñigo,Aylin,Niamh,Mateusz,Françoise,Jürgen,Ingrid,Giulia,Piotr,Amélie,"
     "Oisín,Renée,Thijs,Katarzyna,Håkon,Lucía,Emre,Margit,Beatriz,Rhys,Ottilie,Milan,Freya,Tobias"
-).split(",")  # noqa: SIM905 (a word a line would be a page)
-_LAST: Final = (
+)
+_LAST: Final = _words(
     "Schmidt,Núñez,Kjærgaard,Wiśniewski,Åkesson,Lefèvre,Etxeberria,Yıldız,O'Donoghue,Kowalczyk,Dubois,Größl,Sørensen,"
     "Rinaldi,Zieliński,Moreau,Byrne,van der Berg,de Vries,Nowak,Haugen,Fernández,Demir,Lindholm,Carvalho,Llewellyn,"
     "Brandstätter,Petrovič,Hargreaves,Vogelsang"
-).split(",")  # noqa: SIM905 (a word a line would be a page)
+)
 _PLACES: Final = (
     ("DE", "Berlin", "10{:03d}", "Lindenweg {}"),
     ("GB", "London", "SW{} 1AA", "{} Harbour Lane"),

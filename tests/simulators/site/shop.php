@@ -79,5 +79,17 @@ foreach ( array( 'cart', 'checkout' ) as $checkvalve_page ) {
 	}
 }
 
+// Order numbers of a shop that has been open for a while.
+wp_delete_post(
+	wp_insert_post(
+		array(
+			'import_id'   => 1041,
+			'post_title'  => 'Last number used',
+			'post_status' => 'draft',
+		)
+	),
+	true
+);
+
 WC_Cache_Helper::get_transient_version( 'shipping', true );
 flush_rewrite_rules( false );

@@ -155,3 +155,19 @@ function wc_get_product_id_by_sku( $sku ) {
 	);
 	return '' === (string) $sku || ! $found ? 0 : (int) $found[0];
 }
+
+/** @return WC_Product[]|int[] The newest first. */
+function wc_get_products( array $arguments = array() ) {
+	$arguments += array( 'limit' => 10, 'status' => array( 'publish', 'private', 'draft', 'pending' ), 'return' => 'objects' );
+	$ids        = get_posts(
+		array(
+			'post_type'   => 'product',
+			'post_status' => $arguments['status'],
+			'numberposts' => (int) $arguments['limit'],
+			'fields'      => 'ids',
+			'orderby'     => 'ID',
+			'order'       => 'DESC',
+		)
+	);
+	return 'ids' === $arguments['return'] ? $ids : array_map( 'wc_get_product', $ids );
+}
