@@ -67,8 +67,8 @@ class CheckoutProbe:
             why = f"{walk.at}: the shop {error}"
         except TimeoutError:
             why = f"{walk.at}: took longer than {SECONDS:g} s"
-        except (KeyError, TypeError, ValueError) as error:
-            why = f"{walk.at}: an answer without {error}"
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            why = f"{walk.at}: an answer not of the agreed form ({error})"[:300]
         return CheckoutReport(
             ok=why is None,
             why=why,

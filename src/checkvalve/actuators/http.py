@@ -64,7 +64,7 @@ async def request(
             return Answer(status=answer.status, headers=lower, body=b"".join(parts))
     except TimeoutError as error:
         raise ShopError(f"no answer within {seconds:g} s") from error
-    except (aiohttp.ClientError, OSError) as error:
+    except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: an address or header that is none
         raise ShopError(f"cannot be reached ({type(error).__name__})") from error
 
 

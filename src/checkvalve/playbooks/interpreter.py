@@ -2,7 +2,8 @@
 
 An action step with the invariant "checkout" goes: probe, order, probe. If the second probe fails and the first did not, the
 order is released and the step has failed, so that the playbook's next, narrower step is tried. A checkout that was
-broken before we touched anything does not stop the response: it is recorded, and nothing is rolled back for it.
+broken before we touched anything does not stop the response: it is recorded, and nothing is rolled back for it. While an
+order that broke it could not be taken back, the checkout is broken by us, and no step that needs it is tried.
 """
 
 import json
@@ -10,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from checkvalve.playbooks.linter import variable_names
 from checkvalve.playbooks.types import TARGETS, Command, CommandKind, Outcome, Playbook, PlaybookError, Run, Step
+from checkvalve.playbooks.variables import fill
 
 MAX_STEPS = 200
 
@@ -40,17 +41,20 @@ def advance(playbook: Playbook, run: Run, outcome: Outcome) -> Result:
     good = outcome.status == "done"
     match run.phase:
         case "probe_before":
+            if not good and run.unreleased:  # perhaps our doing: nothing more is done to this shop
+                return _enter(playbook, run, step.on_failure, [])
             return _act(playbook, msgspec.structs.replace(run, checkout_was=good), step, [])
         case "act":
             return _acted(playbook, run, step, good)
         case "probe_after":
             if good or run.checkout_was is False:
-                return _leave(playbook, msgspec.structs.replace(run, checkout_was=good), step.on_success, [])
+                return _enter(playbook, msgspec.structs.replace(run, checkout_was=good), step.on_success, [])
             release = {"command": run.order, "why": "the checkout failed after this step"}
-            return _give(run, step, "rollback", "release", release, [])
+            return _give(msgspec.structs.replace(run, unreleased=True), step, "rollback", "release", release, [])
         case "rollback":
             # The checkout is asked again by whatever step comes next.
-            return _leave(playbook, msgspec.structs.replace(run, checkout_was=None), step.on_failure, [])
+            run = msgspec.structs.replace(run, checkout_was=None, unreleased=run.unreleased and not good)
+            return _enter(playbook, run, step.on_failure, [])
         case _:
             raise PlaybookError(f"the run is in an unknown phase {run.phase}", "The log and the program do not fit together")
 
@@ -88,14 +92,10 @@ def _acted(playbook: Playbook, run: Run, step: Step, good: bool) -> Result:
         if run.order is not None:  # it may still arrive: take it back
             release = {"command": run.order, "why": "the order was not confirmed"}
             return _give(run, step, "rollback", "release", release, [])
-        return _leave(playbook, run, step.on_failure, [])
+        return _enter(playbook, run, step.on_failure, [])
     if step.safeguard.invariant == "checkout":
         return _give(run, step, "probe_after", "probe", {"when": "after"}, [])
-    return _leave(playbook, run, step.on_success, [])
-
-
-def _leave(playbook: Playbook, run: Run, target: str | None, commands: list[Command]) -> Result:
-    return _enter(playbook, run, target, commands)
+    return _enter(playbook, run, step.on_success, [])
 
 
 def _give(
@@ -110,21 +110,13 @@ def _give(
 def _command_of(step: Step, run: Run) -> tuple[CommandKind | None, dict[str, Any]]:
     """The step's command with variables filled in; (None, …) when one has no value here."""
     command = step.commands[0]
+    values = {**run.variables, **step.variables}
     if command["type"] == "manual":
-        return "manual", {"text": _fill(command.get("command", ""), run) or step.name, "role": step.role}
-    content = _fill(command.get("content", "{}"), run, quote=True)
+        return "manual", {"text": fill(command.get("command", ""), values) or step.name, "role": step.role}
+    content = fill(command.get("content", "{}"), values, quote=True)
     if content is None:
         return None, {}
     data: dict[str, Any] = json.loads(content)
     if TARGETS[command["command"]] == "order":
         data["ttl_s"] = step.safeguard.ttl_s
     return TARGETS[command["command"]], data
-
-
-def _fill(text: str, run: Run, *, quote: bool = False) -> str | None:
-    for name in variable_names(text):
-        value = run.variables.get(name.strip("_"))
-        if value is None:
-            return None
-        text = text.replace(f"{name}:value", json.dumps(value)[1:-1] if quote else value)
-    return text

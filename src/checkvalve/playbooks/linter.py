@@ -7,7 +7,6 @@ and a stable code.
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -18,19 +17,17 @@ from jsonschema import Draft7Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT7
 
-from checkvalve.playbooks.types import EXTENSION, TARGETS
+from checkvalve.playbooks.executable import not_executable
+from checkvalve.playbooks.types import LintError, escape
 
-INTERPRETED: Final = ("start", "end", "action")
 BASE: Final = "https://raw.githubusercontent.com/oasis-open/cacao-json-schemas/main/schemas/"
 POINTERS: Final = ("on_completion", "on_success", "on_failure", "on_true", "on_false")
+STEPS: Final = (
+    *("start", "end", "action", "playbook-action", "parallel"),
+    *("if-condition", "switch-condition", "while-condition"),
+)
+COMMANDS: Final = ("http-api", "manual")  # the others are none of our hands
 MAX_BYTES: Final = 2 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LintError:
-    pointer: str
-    code: str
-    message: str
 
 
 def lint(data: bytes) -> list[LintError]:
@@ -41,10 +38,9 @@ def lint(data: bytes) -> list[LintError]:
         body = msgspec.json.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         return [LintError(pointer="", code="not-json", message=str(error)[:200])]
-    shape = _schema_errors(body, "playbook.json", "")
-    if shape:
+    if shape := _schema_errors(body, "playbook.json", "") or list(_steps_fit_schemas(body)):
         return shape
-    return [*_steps_fit_schemas(body), *_references(body), *_reachable(body), *_executable(body), *_variables(body)]
+    return [*_references(body), *_reachable(body), *not_executable(body)]
 
 
 @cache
@@ -64,7 +60,7 @@ def _schema_errors(body: Any, schema: str, pointer: str) -> list[LintError]:
     validator = Draft7Validator({"$ref": BASE + schema}, registry=_registry())
     return [
         LintError(
-            pointer=pointer + "".join(f"/{_escape(str(p))}" for p in error.absolute_path),
+            pointer=pointer + "".join(f"/{escape(str(p))}" for p in error.absolute_path),
             code="schema",
             message=error.message[:300],
         )
@@ -74,7 +70,15 @@ def _schema_errors(body: Any, schema: str, pointer: str) -> list[LintError]:
 
 def _steps_fit_schemas(body: dict[str, Any]) -> Iterator[LintError]:
     for step_id, step in body["workflow"].items():
-        yield from _schema_errors(step, f"workflows/{step['type']}.json", f"/workflow/{_escape(step_id)}")
+        pointer = f"/workflow/{escape(step_id)}"
+        kind = step.get("type") if isinstance(step, dict) else None
+        if kind not in STEPS or not step_id.startswith(f"{kind}--"):
+            yield LintError(pointer=pointer, code="schema", message="the step's type is not known or not that of its id")
+            continue
+        yield from _schema_errors(step, f"workflows/{kind}.json", pointer)
+        for i, command in enumerate(step.get("commands", ())):
+            if command["type"] in COMMANDS:  # the step's schema looks at no more than the type of a command
+                yield from _schema_errors(command, f"commands/{command['type']}.json", f"{pointer}/commands/{i}")
 
 
 def _targets(step: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -84,7 +88,7 @@ def _targets(step: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for i, target in enumerate(step.get("next_steps", ())):
         yield f"next_steps/{i}", target
     for case, target in (step.get("cases") or {}).items():
-        yield f"cases/{_escape(case)}", target
+        yield f"cases/{escape(case)}", target
 
 
 def _references(body: dict[str, Any]) -> Iterator[LintError]:
@@ -92,15 +96,17 @@ def _references(body: dict[str, Any]) -> Iterator[LintError]:
     for name in ("workflow_start", "workflow_exception"):
         if name in body and body[name] not in workflow:
             yield LintError(pointer=f"/{name}", code="dangling-step", message=f"there is no step {body[name]}")
+    if not body["workflow_start"].startswith("start--"):
+        yield LintError(pointer="/workflow_start", code="no-start", message="this is not a start step")
     for step_id, step in workflow.items():
         for name, target in _targets(step):
             if target not in workflow:
-                pointer = f"/workflow/{_escape(step_id)}/{name}"
+                pointer = f"/workflow/{escape(step_id)}/{name}"
                 yield LintError(pointer=pointer, code="dangling-step", message=f"there is no step {target}")
         agents = [("agent", step["agent"])] if "agent" in step else []
         for name, agent in [*agents, *((f"targets/{i}", t) for i, t in enumerate(step.get("targets", ())))]:
             if agent not in {**body.get("agent_definitions", {}), **body.get("target_definitions", {})}:
-                pointer = f"/workflow/{_escape(step_id)}/{name}"
+                pointer = f"/workflow/{escape(step_id)}/{name}"
                 yield LintError(pointer=pointer, code="dangling-agent", message=f"there is no agent or target {agent}")
 
 
@@ -115,7 +121,7 @@ def _reachable(body: dict[str, Any]) -> Iterator[LintError]:
             backward[target].append(step_id)
     ends = _closure([i for i, s in workflow.items() if s["type"] == "end"], backward)
     for step_id in workflow:
-        pointer = f"/workflow/{_escape(step_id)}"
+        pointer = f"/workflow/{escape(step_id)}"
         if step_id not in seen:
             yield LintError(pointer=pointer, code="unreachable-step", message="no path leads here")
         elif step_id not in ends:
@@ -131,46 +137,3 @@ def _closure(starts: Iterable[str], edges: dict[str, list[str]]) -> set[str]:
             seen.add(step)
             todo += edges[step]
     return seen
-
-
-def _executable(body: dict[str, Any]) -> Iterator[LintError]:
-    """What our interpreter cannot carry out, and containment that could not be undone."""
-    for step_id, step in body["workflow"].items():
-        pointer = f"/workflow/{_escape(step_id)}"
-        if step["type"] not in INTERPRETED:
-            yield LintError(pointer=pointer, code="unsupported-step", message=f"{step['type']} is not interpreted yet")
-        for i, command in enumerate(step.get("commands", ())):
-            if not _known(command):
-                what = f"{command['type']} {command.get('command', '')[:60]!r} is none of our hands"
-                yield LintError(pointer=f"{pointer}/commands/{i}", code="unsupported-command", message=what)
-        if any(TARGETS.get(c.get("command", "")) == "order" for c in step.get("commands", ())):
-            extension = step.get("step_extensions", {}).get(EXTENSION, {})
-            if not isinstance(extension.get("ttl_s"), int) or extension.get("rollback") != "release":
-                message = "an order needs ttl_s and rollback in the extension"
-                yield LintError(pointer=pointer, code="no-rollback", message=message)
-
-
-def _known(command: dict[str, Any]) -> bool:
-    return command["type"] == "manual" or (command["type"] == "http-api" and command.get("command") in TARGETS)
-
-
-def _variables(body: dict[str, Any]) -> Iterator[LintError]:
-    declared = set(body.get("playbook_variables", {}))
-    for step_id, step in body["workflow"].items():
-        scope = declared | set(step.get("step_variables", {}))
-        for i, command in enumerate(step.get("commands", ())):
-            for part in ("command", "content"):
-                for name in variable_names(command.get(part, "")):
-                    if name not in scope:
-                        pointer = f"/workflow/{_escape(step_id)}/commands/{i}/{part}"
-                        yield LintError(pointer=pointer, code="unresolved-variable", message=f"{name} is not declared")
-
-
-def variable_names(text: str) -> list[str]:
-    """`__name__` of each `__name__:value` in a text (CACAO 2.0, section 10.18.3)."""
-    parts = text.split(":value")[:-1]
-    return [f"__{p[:-2].rsplit('__', 1)[-1]}__" for p in parts if p.endswith("__") and "__" in p[:-2]]
-
-
-def _escape(part: str) -> str:
-    return part.replace("~", "~0").replace("/", "~1")

@@ -37,4 +37,5 @@ def _step(step_id: str, body: dict[str, Any]) -> Step:
         on_failure=body.get("on_failure", following),
         safeguard=Safeguard(**known),
         role=extension.get("role"),
+        variables={n.strip("_"): v["value"] for n, v in body.get("step_variables", {}).items() if v.get("value")},
     )

@@ -4,7 +4,7 @@ Only what CACAO leaves open is ours: an extension-definition on action steps (in
 request targets by which an `http-api` command names one of our hands.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import msgspec
@@ -32,6 +32,20 @@ class PlaybookError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LintError:
+    """What is wrong where: a JSON pointer, a stable code, words for a person."""
+
+    pointer: str
+    code: str
+    message: str
+
+
+def escape(part: str) -> str:
+    """One part of a JSON pointer (RFC 6901)."""
+    return part.replace("~", "~0").replace("/", "~1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Safeguard:
     """Our extension of an action step. `invariant`: what must hold before and after; `ttl_s`: how long an order lasts."""
 
@@ -42,7 +56,7 @@ class Safeguard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A workflow step: start, action or end. `body` is the step as it stands in the file."""
+    """A workflow step: start, action or end."""
 
     id: str
     type: str
@@ -52,6 +66,7 @@ class Step:
     on_failure: str | None
     safeguard: Safeguard
     role: str | None = None
+    variables: dict[str, str] = field(default_factory=dict)  # the step's own, name without underscores -> value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,4 +110,5 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     count: int = 0  # commands given out so far
     checkout_was: bool | None = None  # what the last probe said before the step
     done: bool = False
+    unreleased: bool = False  # an order after which the checkout failed is not taken back yet
     path: tuple[str, ...] = ()

@@ -1,0 +1,109 @@
+"""What our interpreter and hands cannot carry out, and containment that could not be undone.
+
+Works on playbooks whose shape the schemas have already accepted.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from checkvalve.playbooks.types import EXTENSION, TARGETS, LintError, escape
+from checkvalve.playbooks.variables import fill, variable_names
+
+INTERPRETED: Final = ("start", "end", "action")
+SAFEGUARDS: Final = ("invariant", "rollback", "ttl_s", "role")
+# hand -> action -> the arguments it may have (docs/spec/wire.md, section 9)
+ACTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    "wordpress": {"isolate_plugin": ("plugin",), "block_route": ("route",)},
+    "gateway": {"refuse": ("plugin", "route", "session", "model")},
+}
+
+
+def not_executable(body: dict[str, Any]) -> Iterator[LintError]:
+    for step_id, step in body["workflow"].items():
+        pointer = f"/workflow/{escape(step_id)}"
+        if step["type"] not in INTERPRETED:
+            yield LintError(pointer=pointer, code="unsupported-step", message=f"{step['type']} is not interpreted yet")
+        if len(step.get("commands", ())) > 1:
+            message = "only one command a step, so that each can be probed and taken back"
+            yield LintError(pointer=f"{pointer}/commands", code="several-commands", message=message)
+        yield from _safeguard(step, pointer)
+        for i, command in enumerate(step.get("commands", ())):
+            yield from _command(command, f"{pointer}/commands/{i}")
+            yield from _variables(body, step, command, f"{pointer}/commands/{i}")
+
+
+def _safeguard(step: dict[str, Any], pointer: str) -> Iterator[LintError]:
+    extension = step.get("step_extensions", {}).get(EXTENSION, {})
+    at = f"{pointer}/step_extensions/{EXTENSION}"
+    if not isinstance(extension, dict):
+        yield LintError(pointer=at, code="bad-safeguard", message="not an object")
+        return
+    ttl_s = extension.get("ttl_s", 1)
+    good = {
+        "invariant": extension.get("invariant", "checkout") == "checkout",
+        "rollback": extension.get("rollback", "release") == "release",
+        "ttl_s": type(ttl_s) is int and ttl_s > 0,
+        "role": isinstance(extension.get("role", ""), str),
+    }
+    for name in extension:
+        if not good.get(name, False):
+            message = "not a value we know" if name in good else f"not one of {', '.join(SAFEGUARDS)}"
+            yield LintError(pointer=f"{at}/{escape(name)}", code="bad-safeguard", message=message)
+    ordering = any(TARGETS.get(c.get("command", "")) == "order" for c in step.get("commands", ()))
+    if ordering and not {"ttl_s", "rollback"} <= extension.keys():
+        message = "an order needs ttl_s and rollback in the extension"
+        yield LintError(pointer=pointer, code="no-rollback", message=message)
+
+
+def _command(command: dict[str, Any], pointer: str) -> Iterator[LintError]:
+    if command["type"] == "manual":
+        return
+    if command["type"] != "http-api" or command.get("command") not in TARGETS:
+        what = f"{command['type']} {command.get('command', '')[:60]!r} is none of our hands"
+        yield LintError(pointer=pointer, code="unsupported-command", message=what)
+    elif wrong := _content_fault(TARGETS[command["command"]], command.get("content", "{}")):
+        yield LintError(pointer=f"{pointer}/content", code="bad-content", message=wrong)
+
+
+def _content_fault(kind: str, content: str) -> str | None:
+    """Why a hand could not use this content, whatever its variables hold."""
+    filled = fill(content, {n.strip("_"): "x" for n in variable_names(content)}, quote=True)
+    try:
+        data = msgspec.json.decode(filled or "")
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return "not JSON; a variable stands inside a string"
+    if not isinstance(data, dict):
+        return "not a JSON object"
+    if kind == "verify_closed" and not _text(data.get("route")):
+        return "no route"
+    return _order_fault(data) if kind == "order" else None
+
+
+def _order_fault(data: dict[str, Any]) -> str | None:
+    hand, action, args = data.get("hand"), data.get("action"), data.get("args")
+    if not isinstance(hand, str) or hand not in ACTIONS:
+        return f"hand is none of {', '.join(ACTIONS)}"
+    if not isinstance(action, str) or action not in ACTIONS[hand]:
+        return f"action is none of {', '.join(ACTIONS[hand])}"
+    if not isinstance(args, dict) or not args:
+        return "an order without args would close nothing or everything"
+    if wrong := [n for n, v in args.items() if n not in ACTIONS[hand][action] or not _text(v)]:
+        return f"args has something {action} does not take: {', '.join(wrong)[:100]}"
+    return None
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _variables(body: dict[str, Any], step: dict[str, Any], command: dict[str, Any], pointer: str) -> Iterator[LintError]:
+    declared = {**body.get("playbook_variables", {}), **step.get("step_variables", {})}
+    for part in ("command", "content"):
+        for name in dict.fromkeys(variable_names(command.get(part, ""))):
+            if name not in declared:
+                yield LintError(pointer=f"{pointer}/{part}", code="unresolved-variable", message=f"{name} is not declared")
+            elif not declared[name].get("value") and not declared[name].get("external"):
+                message = f"{name} has no value and is not external"
+                yield LintError(pointer=f"{pointer}/{part}", code="unresolved-variable", message=message)
