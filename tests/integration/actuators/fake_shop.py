@@ -12,7 +12,7 @@ Bend = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class FakeShop:
-    """`bend` replaces the answer of a route. What it was asked is in `requests`: (method, route, headers in lower case, body)."""
+    """`bend` replaces the answer of a route. `requests`: (method, route, headers in lower case, body) of each."""
 
     def __init__(self) -> None:
         self.bend: dict[str, Bend] = {}

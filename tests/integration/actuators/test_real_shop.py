@@ -1,0 +1,90 @@
+"""The hands in a real WordPress with the plugin: probe, block a route, see it closed, take it back."""
+
+import secrets
+import time
+from collections.abc import Iterator
+
+import aiohttp
+import pytest
+from tests.integration.plugin.conftest import LEAKY, PLUGIN, make, pair
+from tests.integration.plugin.fake_core import FakeCore
+from tests.simulators.wordpress import Site
+
+from checkvalve.actuators.checkout import CheckoutProbe, CheckoutReport
+from checkvalve.actuators.verify import route_is_closed
+from checkvalve.actuators.wordpress import Shop, WordPressHand
+from checkvalve.events import jws
+
+ROUTE = "/leaky/v1/ask"
+
+
+@pytest.fixture(scope="module")
+def core() -> Iterator[FakeCore]:
+    made = FakeCore()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, core: FakeCore) -> Iterator[Site]:
+    made = make(tmp_path_factory.mktemp("hands") / "shop", PLUGIN, LEAKY)
+    made.start()
+    try:
+        assert pair(made, core.code) == core.site
+        yield made
+    finally:
+        made.stop()
+
+
+async def probe(
+    session: aiohttp.ClientSession, site: Site, core: FakeCore, baseline: CheckoutReport | None = None
+) -> CheckoutReport:
+    shop = Shop(site=core.site, rest_url=site.rest_url)
+    return await CheckoutProbe(session, lambda _: core.probe_pass()).run(shop, baseline)
+
+
+async def apply(session: aiohttp.ClientSession, site: Site, core: FakeCore, order: str) -> str:
+    hand = WordPressHand(session, core.key, lambda: int(time.time()), lambda: secrets.token_urlsafe(16))
+    synced = await hand.sync(Shop(site=core.site, rest_url=site.rest_url), [order], seconds=30)
+    jti = jws.verify(order, typ="checkvalve-order+jws", public_key=core.public_key)["jti"]
+    return synced.applied[jti][0]
+
+
+async def test_a_real_checkout_is_good_again_and_again(session: aiohttp.ClientSession, site: Site, core: FakeCore) -> None:
+    first = await probe(session, site, core)
+    assert (first.ok, first.why, first.cancelled) == (True, None, True)
+    second = await probe(session, site, core, first)
+    assert (second.ok, second.total, second.methods) == (True, first.total, first.methods)
+    assert second.order != first.order
+
+
+async def test_without_a_good_pass_the_probe_says_so(session: aiohttp.ClientSession, site: Site, core: FakeCore) -> None:
+    shop = Shop(site=core.site, rest_url=site.rest_url)
+    report = await CheckoutProbe(session, lambda _: "no.good.pass").run(shop, None)
+    assert str(report.why).startswith("probe product: the shop answered 40")
+
+
+async def test_a_route_is_blocked_seen_closed_and_opened_again_with_the_checkout_open(
+    session: aiohttp.ClientSession, site: Site, core: FakeCore
+) -> None:
+    shop = Shop(site=core.site, rest_url=site.rest_url)
+    before = await probe(session, site, core)
+    assert not (await route_is_closed(session, shop, ROUTE))[0]
+    order = core.order("block_route", {"route": ROUTE})
+    assert await apply(session, site, core, order) == "done"
+    assert await route_is_closed(session, shop, ROUTE) == (True, "POST was answered 403, GET was answered 403")
+    assert (await probe(session, site, core, before)).why is None
+    assert await apply(session, site, core, order) == "already"
+    jti = jws.verify(order, typ="checkvalve-order+jws", public_key=core.public_key)["jti"]
+    assert await apply(session, site, core, core.order("release", {"jti": jti})) == "done"
+    assert not (await route_is_closed(session, shop, ROUTE))[0]
+
+
+async def test_blocking_the_checkout_is_seen_by_the_probe(session: aiohttp.ClientSession, site: Site, core: FakeCore) -> None:
+    order = core.order("block_route", {"route": "/wc/store/v1/checkout"})
+    assert await apply(session, site, core, order) == "done"
+    jti = jws.verify(order, typ="checkvalve-order+jws", public_key=core.public_key)["jti"]
+    broken = await probe(session, site, core)
+    await apply(session, site, core, core.order("release", {"jti": jti}))
+    assert broken.why == "checkout: the shop answered 403 (checkvalve_blocked)"
+    assert (await probe(session, site, core)).ok
