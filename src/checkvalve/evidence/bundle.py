@@ -31,6 +31,7 @@ FORMAT: Final = "checkvalve-bundle/1"
 MAX_BYTES: Final = 1024 * 1024 * 1024
 _NAMED = frozenset({MANIFEST, MANIFEST_NOTE, CHECKPOINT, PUBLIC_KEY, PROOFS})
 _ENTRY_FILE = re.compile(r"entries/(0|[1-9][0-9]{0,18})\.(?:rec|key)")
+_LOCAL_HEADER = 30  # bytes before the name; ours have no extra field
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -141,7 +142,7 @@ def _unzip(data: bytes) -> dict[str, bytes]:
 
 
 def _member(data: bytes, info: zipfile.ZipInfo) -> bytes:
-    start = info.header_offset + zipfile.sizeFileHeader + len(info.filename.encode("utf-8", "replace"))
+    start = info.header_offset + _LOCAL_HEADER + len(info.filename.encode("utf-8", "replace"))
     return data[start : start + info.file_size] if start > 0 else b""
 
 

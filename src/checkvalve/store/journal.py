@@ -5,9 +5,10 @@
     DIR/log/checkpoint                   the signed tree head
     DIR/keys.db                          the records' keys
 
-Order of a write: keys, records (fdatasync), leaves, checkpoint. After a crash a leaf without a record is dropped and a
-torn record is cut (a key without a record opens nothing); a log shorter than its checkpoint is refused, because only
-tampering or a lost file explains it.
+Order of a write: keys, records (fdatasync), leaves, checkpoint. Opening hashes every record again. What the checkpoint
+covers must lead to its root, or the log is refused and not touched: only tampering or a lost file explains a difference.
+What comes after was never acknowledged: whole records that open with their key are kept, from the first other one on it
+is cut. The leaf file follows from the records and is written anew where it differs.
 """
 
 import asyncio
@@ -15,7 +16,10 @@ import errno
 import fcntl
 import os
 import secrets
+import sqlite3
 import threading
+from array import array
+from bisect import bisect_right
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,11 +31,12 @@ from checkvalve.evidence import checkpoint, entry
 from checkvalve.evidence.checkpoint import Checkpoint
 from checkvalve.evidence.entry import Header, Kind
 from checkvalve.evidence.errors import VerificationError
-from checkvalve.evidence.merkle import Tree, leaf_hash
-from checkvalve.store.recordkeys import RecordKeys
-from checkvalve.store.segments import LENGTH, SEGMENT_BYTES, read_segment, segment_name
+from checkvalve.evidence.merkle import EMPTY_ROOT, Tree, leaf_hash
+from checkvalve.store.recordkeys import KeysError, RecordKeys
+from checkvalve.store.segments import LENGTH, MAX_RECORD, SEGMENT_BYTES, read_segment, segment_name
 
 GROUP_RECORDS = 500
+_DAMAGED = "Copy the directory as it is, run `checkvalve evidence verify`, then restore log/ from a backup"
 
 
 class JournalError(Exception):
@@ -69,53 +74,67 @@ class Opened:
 class Journal:
     """One writer a directory (flock). Appending is for one thread at a time, reading for any."""
 
-    def __init__(self, directory: Path, key: Ed25519PrivateKey, origin: str) -> None:
+    def __init__(self, directory: Path, key: Ed25519PrivateKey, origin: str, segment_bytes: int = SEGMENT_BYTES) -> None:
         self.directory, self.log = directory, directory / "log"
-        self._key, self._origin = key, origin
+        self._key, self._origin, self._segment_bytes = key, origin, segment_bytes
         self._tree = Tree()
-        self._places: list[tuple[int, int]] = []  # entry -> (segment's first entry, offset)
+        self._offsets = array("Q")  # of each entry within its segment
+        self._firsts: list[int] = []  # first entry of each segment
         self._lock = threading.Lock()
-        self._segment = self._segment_first = self._segment_size = 0
+        self._segment = self._leaves = -1
+        self._segment_size = 0
         (self.log / "segments").mkdir(mode=0o700, parents=True, exist_ok=True)
         self._guard = self._lock_directory()
         try:
-            self.keys = RecordKeys(directory / "keys.db")
-            self._recover()
+            self.keys = self._open_keys()
+            try:
+                self._recover()
+            except BaseException:
+                self.keys.close()
+                raise
         except BaseException:
-            os.close(self._guard)
+            self._close_files()
             raise
 
     @classmethod
-    def open(cls, directory: Path, *, key: Ed25519PrivateKey, origin: str) -> "Journal":
-        return cls(directory, key, origin)
+    def open(cls, directory: Path, *, key: Ed25519PrivateKey, origin: str, segment_bytes: int = SEGMENT_BYTES) -> "Journal":
+        """JournalError when another process has it, or when it is not the log its checkpoint speaks of."""
+        return cls(directory, key, origin, segment_bytes)
 
     @property
     def size(self) -> int:
-        return len(self._places)
+        return len(self._offsets)
 
     def close(self) -> None:
-        os.close(self._segment)
-        os.close(self._leaves)
         self.keys.close()
-        os.close(self._guard)
+        self._close_files()
+
+    def _close_files(self) -> None:
+        for descriptor in (self._segment, self._leaves, self._guard):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._segment = self._leaves = self._guard = -1
 
     def append_many(self, drafts: Sequence[Draft]) -> list[int]:
-        """Log the drafts; on return they are on disk. All or nothing; StoreBusyError when there is no room."""
+        """Log the drafts; on return they are on disk. All or nothing; StoreBusyError when there is no room now."""
         sealed: list[bytes] = []
         keys: list[tuple[str, bytes]] = []
         for d in drafts:
             key_id, key = secrets.token_hex(16), secrets.token_bytes(entry.KEY_BYTES)
             keys.append((key_id, key))
             sealed.append(entry.seal(d.clear, kind=d.kind, source=d.source, seq=d.seq, t=d.t, key_id=key_id, key=key))
+            if len(sealed[-1]) > MAX_RECORD:
+                raise JournalError(f"a record of {len(sealed[-1])} bytes", f"The log takes up to {MAX_RECORD}")
         with self._lock:
             try:
                 self.keys.put(keys)
                 self._write(sealed)
             except Exception as error:
+                self.keys.discard(key_id for key_id, _ in keys)
                 if _is_full(error):
                     raise StoreBusyError("no room for the log", "free disk space; ingest goes on by itself") from error
                 raise
-            first = len(self._places) - len(sealed)
+            first = self.size - len(sealed)
         return list(range(first, first + len(sealed)))
 
     def read(self, number: int) -> Opened:
@@ -124,11 +143,14 @@ class Journal:
         return Opened(number=number, header=parsed.header, clear=entry.unseal(parsed, key) if key else None)
 
     def record(self, number: int) -> bytes:
-        first, offset = self._places[number]
+        if not 0 <= number < self.size:
+            raise IndexError(f"no entry {number} in a log of {self.size}")
+        offset = self._offsets[number]
+        first = self._firsts[bisect_right(self._firsts, number) - 1]
         descriptor = os.open(self.log / "segments" / segment_name(first), os.O_RDONLY)
         try:
             (length,) = LENGTH.unpack(os.pread(descriptor, LENGTH.size, offset))
-            return os.pread(descriptor, length, offset + LENGTH.size)
+            return os.pread(descriptor, min(length, MAX_RECORD), offset + LENGTH.size)
         finally:
             os.close(descriptor)
 
@@ -146,30 +168,39 @@ class Journal:
     # --- writing -----------------------------------------------------------------------------------------------------
 
     def _write(self, records: Sequence[bytes]) -> None:
-        if self._segment_size > SEGMENT_BYTES:
-            self._start_segment(len(self._places))
+        if self._segment_size > self._segment_bytes:
+            self._open_segment(self.size)
         frames = b"".join(LENGTH.pack(len(r)) + r for r in records)
-        tree, leaves = self._tree.copy(), []
-        for record in records:
-            leaves.append(leaf_hash(record))
-            tree.append(leaves[-1])
+        leaves = [leaf_hash(record) for record in records]
+        tree = self._tree.copy()
+        for leaf in leaves:
+            tree.append(leaf)
+        note = self._note(tree)
         try:
             _write_all(self._segment, frames, self._segment_size)
             os.fdatasync(self._segment)
             _write_all(self._leaves, b"".join(leaves), 32 * self._tree.size)
-            self._sign(tree)
+            self._publish(note)
         except BaseException:
-            os.ftruncate(self._segment, self._segment_size)
-            os.ftruncate(self._leaves, 32 * self._tree.size)
+            if self.checkpoint() == note:  # an interrupt right after the checkpoint's rename: the group is in
+                self._adopt(records, tree)
+            else:
+                os.ftruncate(self._segment, self._segment_size)
+                os.ftruncate(self._leaves, 32 * self._tree.size)
             raise
-        offset = self._segment_size
-        for record in records:
-            self._places.append((self._segment_first, offset))
-            offset += LENGTH.size + len(record)
-        self._segment_size, self._tree = offset, tree
+        self._adopt(records, tree)
 
-    def _sign(self, tree: Tree) -> None:
-        note = checkpoint.sign(Checkpoint(origin=self._origin, size=tree.size, root=tree.root()), self._key)
+    def _adopt(self, records: Sequence[bytes], tree: Tree) -> None:
+        for record in records:
+            self._offsets.append(self._segment_size)
+            self._segment_size += LENGTH.size + len(record)
+        self._tree = tree
+
+    def _note(self, tree: Tree) -> bytes:
+        return checkpoint.sign(Checkpoint(origin=self._origin, size=tree.size, root=tree.root()), self._key)
+
+    def _publish(self, note: bytes) -> None:
+        """Replace the checkpoint. Its name is not synced: after a power cut an older one just covers less."""
         fresh = self.log / "checkpoint.new"
         with fresh.open("wb") as file:
             file.write(note)
@@ -177,17 +208,20 @@ class Journal:
             os.fsync(file.fileno())
         fresh.replace(self.log / "checkpoint")
 
-    def _start_segment(self, first: int) -> None:
-        os.close(self._segment)
-        self._open_segment(first)
-
     def _open_segment(self, first: int) -> None:
+        """Go on in the segment that begins with entry `first`; the one before stays open should this fail."""
         path = self.log / "segments" / segment_name(first)
-        self._segment = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        self._segment_first, self._segment_size = first, os.fstat(self._segment).st_size
-        directory = os.open(path.parent, os.O_RDONLY)
-        os.fsync(directory)
-        os.close(directory)
+        segment = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            _sync_directory(path.parent)
+        except BaseException:
+            os.close(segment)
+            raise
+        if self._segment >= 0:
+            os.close(self._segment)
+        self._segment, self._segment_size = segment, os.fstat(segment).st_size
+        if first not in self._firsts[-1:]:
+            self._firsts.append(first)
 
     # --- opening -----------------------------------------------------------------------------------------------------
 
@@ -197,53 +231,97 @@ class Journal:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(descriptor)
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise
             raise JournalError(
                 f"another Checkvalve uses {self.directory}", "Stop it, or choose another directory with --data"
             ) from error
         return descriptor
 
-    def _recover(self) -> None:
-        self._leaves = os.open(self.log / "leaves", os.O_RDWR | os.O_CREAT, 0o600)
-        segments = sorted((self.log / "segments").glob("*.seg"))
-        leaves: list[bytes] = []
-        for path in segments:
-            first = int(path.stem)
-            if first != len(self._places):
-                raise JournalError(f"entry {len(self._places)} and following are missing", f"{path.name} comes after a gap")
-            for offset, record in read_segment(path):
-                if isinstance(record, VerificationError):
-                    if path is not segments[-1]:
-                        raise JournalError(f"{path.name}: {record.what}", "Run `checkvalve evidence verify`")
-                    os.truncate(path, offset)  # a write that never was acknowledged
-                    break
-                self._places.append((first, offset))
-                leaves.append(leaf_hash(record))
-                self._tree.append(leaves[-1])
-        self._open_segment(int(segments[-1].stem) if segments else 0)
-        self._check_head()
-        stored = os.fstat(self._leaves).st_size
-        if stored != 32 * len(leaves):
-            _write_all(self._leaves, b"".join(leaves), 0)
-            os.ftruncate(self._leaves, 32 * len(leaves))
-        self._sign(self._tree)
+    def _open_keys(self) -> RecordKeys:
+        path = self.directory / "keys.db"
+        if not path.exists() and any((self.log / "segments").glob("*.seg")):
+            raise JournalError("keys.db is missing, so no entry of the log can be read", "Restore it from a backup")
+        try:
+            return RecordKeys(path)
+        except KeysError as error:
+            raise JournalError(str(error), error.hint) from error
 
-    def _check_head(self) -> None:
+    def _recover(self) -> None:
+        head = self._head()
+        self._leaves = os.open(self.log / "leaves", os.O_RDWR | os.O_CREAT, 0o600)
+        stored = _read_all(self._leaves)
+        leaves, torn = self._replay(head)
+        if self.size < head.size:
+            raise JournalError(
+                f"the checkpoint covers {head.size} entries, the log has {self.size}",
+                "Entries were removed or a file was lost; restore log/ from a backup",
+            )
+        if torn is not None:
+            path, length = torn
+            os.truncate(path, length)  # writes that never were acknowledged
+        self._open_segment(self._firsts[-1] if self._firsts else 0)
+        if stored != leaves:
+            _write_all(self._leaves, leaves, 0)
+            os.ftruncate(self._leaves, len(leaves))
+        if self._tree.size != head.size or not (self.log / "checkpoint").exists():
+            self._publish(self._note(self._tree))
+            _sync_directory(self.log)
+            _sync_directory(self.directory)
+
+    def _replay(self, head: Checkpoint) -> tuple[bytes, tuple[Path, int] | None]:
+        """Hash every record. Returns the leaves, and where the last segment has to be cut (nothing is cut here)."""
+        leaves = bytearray()
+        paths = sorted((self.log / "segments").glob("*.seg"))
+        for path in paths:
+            if path.name != segment_name(self.size):
+                raise JournalError(
+                    f"log/segments/{path.name} does not go on where the log ends, at entry {self.size}", _DAMAGED
+                )
+            self._firsts.append(self.size)
+            for offset, record in read_segment(path):
+                whole = isinstance(record, bytes) and (self.size < head.size or self._opens(record))
+                if not isinstance(record, bytes) or not whole:
+                    if self.size < head.size or path is not paths[-1]:
+                        what = record.what if isinstance(record, VerificationError) else f"no readable record at byte {offset}"
+                        raise JournalError(f"log/segments/{path.name}, entry {self.size}: {what}", _DAMAGED)
+                    return bytes(leaves), (path, offset)
+                self._offsets.append(offset)
+                leaf = leaf_hash(record)
+                leaves += leaf
+                self._tree.append(leaf)
+                if self.size == head.size and self._tree.root() != head.root:
+                    self._refuse_changed(bytes(leaves))
+        return bytes(leaves), None
+
+    def _opens(self, record: bytes) -> bool:
+        """Whether a record beyond the checkpoint came to disk whole: keys are there before it."""
+        try:
+            parsed = entry.parse(record)
+            key = self.keys.get(parsed.header.key)
+            return key is not None and entry.unseal(parsed, key) is not None
+        except VerificationError:
+            return False
+
+    def _refuse_changed(self, leaves: bytes) -> None:
+        stored = _read_all(self._leaves)
+        numbers = range(len(leaves) // 32)
+        first = next((n for n in numbers if leaves[32 * n : 32 * n + 32] != stored[32 * n : 32 * n + 32]), None)
+        where = f"entry {first} was changed" if first is not None else "entries were changed"
+        raise JournalError(f"the log is not what its checkpoint signed: {where}", _DAMAGED)
+
+    def _head(self) -> Checkpoint:
         path = self.log / "checkpoint"
         if not path.exists():
-            if self._tree.size:
+            if any(p.stat().st_size for p in (self.log / "segments").glob("*.seg")):
                 raise JournalError("the log has entries but no checkpoint", "Restore log/checkpoint from a backup")
-            return
+            return Checkpoint(origin=self._origin, size=0, root=EMPTY_ROOT)
         try:
-            head = checkpoint.verify(
+            return checkpoint.verify(
                 path.read_bytes(), origin=self._origin, public_key=self._key.public_key().public_bytes_raw()
             )
         except VerificationError as error:
-            raise JournalError(f"log/checkpoint: {error.what}", "Run `checkvalve evidence verify`") from error
-        if head.size > self._tree.size:
-            raise JournalError(
-                f"the checkpoint covers {head.size} entries, the log has {self._tree.size}",
-                "Entries were removed or a file was lost; restore log/ from a backup",
-            )
+            raise JournalError(f"log/checkpoint: {error.what}", _DAMAGED) from error
 
 
 class GroupCommitter:
@@ -310,7 +388,24 @@ def _write_all(descriptor: int, data: bytes, offset: int) -> None:
         view, offset = view[written:], offset + written
 
 
+def _read_all(descriptor: int) -> bytes:
+    size, parts, offset = os.fstat(descriptor).st_size, [], 0
+    while offset < size and (part := os.pread(descriptor, size - offset, offset)):
+        parts.append(part)
+        offset += len(part)
+    return b"".join(parts)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _is_full(error: BaseException) -> bool:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return True
-    return "database or disk is full" in str(error)
+    """No room, or the key database is not writable now (SQLite says "disk I/O error" for some full disks)."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return isinstance(error, sqlite3.OperationalError)

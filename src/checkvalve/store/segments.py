@@ -54,10 +54,18 @@ class LogFiles:
                     VerificationError(f"a segment is missing before this one; expected {segment_name(expected)}"),
                 )
                 return
-            for _, record in read_segment(path):
-                yield name, record
-                expected += 1
+            try:
+                for _, record in read_segment(path):
+                    yield name, record
+                    expected += 1
+            except OSError as error:
+                yield name, VerificationError(f"cannot be read: {error.strerror}")
+                return
 
 
 def _read(path: Path) -> bytes:
-    return path.read_bytes() if path.exists() else b""
+    """The file's bytes; none when it is missing or no file, which no signature and no leaf allows."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
