@@ -19,13 +19,16 @@ class KeysError(Exception):
 
 
 class RecordKeys:
-    """Thread-safe. Key ids are 16 bytes as hex. Raises KeysError when the file is not such a database."""
+    """Thread-safe. Key ids are 16 bytes as hex. KeysError when the file is not such a database.
 
-    def __init__(self, path: Path) -> None:
+    `patience_s` is how long to wait for another process that uses it.
+    """
+
+    def __init__(self, path: Path, *, patience_s: float = 10) -> None:
         self._lock = threading.Lock()
         path.touch(mode=0o600)
         path.chmod(0o600)
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=patience_s)
         try:
             for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
                 self._db.execute(f"PRAGMA {pragma}")
