@@ -350,25 +350,31 @@ class GroupCommitter:
         return await future
 
     async def _drain(self) -> None:
-        loop = asyncio.get_running_loop()
         try:
             while self._waiting:
-                group = self._take()
-                drafts = [d for part, _ in group for d in part]
-                try:
-                    numbers = await loop.run_in_executor(self._writer, self._journal.append_many, drafts)
-                except Exception as error:  # each caller decides; the journal rolled itself back
-                    for _, future in group:
-                        if not future.done():
-                            future.set_exception(error)
-                    continue
-                position = 0
-                for part, future in group:
-                    if not future.done():
-                        future.set_result(numbers[position : position + len(part)])
-                    position += len(part)
+                await self._commit(self._take())
         finally:
             self._task = None
+
+    async def _commit(self, group: list[tuple[list[Draft], asyncio.Future[list[int]]]]) -> None:
+        """Write a group and tell its callers. Each caller decides about an error; the journal rolled itself back."""
+        drafts = [d for part, _ in group for d in part]
+        try:
+            numbers = await asyncio.get_running_loop().run_in_executor(self._writer, self._journal.append_many, drafts)
+        except Exception as error:
+            if len(group) > 1 and not isinstance(error, StoreBusyError):
+                for one in group:  # the fault is in one caller's records: the others are written without them
+                    await self._commit([one])
+                return
+            for _, future in group:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        position = 0
+        for part, future in group:
+            if not future.done():
+                future.set_result(numbers[position : position + len(part)])
+            position += len(part)
 
     def _take(self) -> list[tuple[list[Draft], asyncio.Future[list[int]]]]:
         count = taken = 0

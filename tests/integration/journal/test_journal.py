@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.integration.journal.conftest import KEY, ORIGIN, Open, contents, event, verified
 
 from checkvalve.evidence.errors import VerificationError
 from checkvalve.evidence.merkle import leaf_hash
 from checkvalve.store.journal import Journal, JournalError
 from checkvalve.store.recordkeys import KeysError, RecordKeys
 from checkvalve.store.segments import MAX_RECORD
-from tests.integration.journal.conftest import KEY, ORIGIN, Open, contents, event, verified
 
 FIRST = "log/segments/0000000000000000.seg"
 
