@@ -119,8 +119,9 @@ class Journal:
         """Log the drafts; on return they are on disk. All or nothing; StoreBusyError when there is no room now."""
         sealed: list[bytes] = []
         keys: list[tuple[str, bytes]] = []
-        for d in drafts:
-            key_id, key = secrets.token_hex(16), secrets.token_bytes(entry.KEY_BYTES)
+        for position, d in enumerate(drafts, start=self.size):
+            # Ids that grow keep the key database's writes together; random ones cost a page each.
+            key_id, key = f"{position:016x}{secrets.token_hex(8)}", secrets.token_bytes(entry.KEY_BYTES)
             keys.append((key_id, key))
             sealed.append(entry.seal(d.clear, kind=d.kind, source=d.source, seq=d.seq, t=d.t, key_id=key_id, key=key))
             if len(sealed[-1]) > MAX_RECORD:
@@ -162,8 +163,17 @@ class Journal:
         return (self.log / "checkpoint").read_bytes()
 
     def erase(self, numbers: Sequence[int]) -> int:
-        """Delete the keys of these entries; the log still verifies. Returns how many were readable until now."""
-        return self.keys.delete([entry.parse(self.record(n)).header.key for n in numbers])
+        """Delete the keys of these entries; the log still verifies. Returns how many were readable until now.
+
+        StoreBusyError: nothing was erased. JournalError: erased, but a copy may stand until it is done again.
+        """
+        ids = [entry.parse(self.record(n)).header.key for n in numbers]
+        try:
+            return self.keys.delete(ids)
+        except KeysError as error:
+            raise JournalError(str(error), error.hint) from error
+        except sqlite3.OperationalError as error:
+            raise StoreBusyError(f"keys.db cannot be written ({error})", "Free disk space and erase again") from error
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
