@@ -8,7 +8,7 @@ import time
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tests.wire.conftest import CoreProcess
+from tests.wire.core_process import CoreProcess
 from tests.wire.sensor import Sensor
 
 

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import shutil
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from checkvalve import __version__
 from checkvalve.cli import supervisor
 from checkvalve.cli.output import BAD, NO, OK, complain, console, print_json
 from checkvalve.engine.core import open_core
-from checkvalve.engine.settings import DEFAULT_GATEWAY, DEFAULT_LISTEN, Settings, data_dir, load_settings
+from checkvalve.engine.settings import DEFAULT_GATEWAY, DEFAULT_LISTEN, Settings, data_dir, load_settings, save_settings
 from checkvalve.gateway import app as gateway_app
 from checkvalve.gateway.pairing import pair
 from checkvalve.gateway.settings import GatewaySettings, credentials_file, save_credentials
@@ -72,7 +73,10 @@ def _up(arguments: argparse.Namespace) -> int:
 
 
 def _core(arguments: argparse.Namespace) -> int:
-    settings = load_settings(data_dir(arguments.data), listen=arguments.listen)
+    settings = load_settings(data_dir(arguments.data))
+    if settings.listen != arguments.listen:  # started by hand at another address: that is where sensors reach it
+        settings = replace(settings, listen=arguments.listen, public_url=f"http://{arguments.listen}")
+        save_settings(settings)
     supervisor.end_with_parent()
     serve(open_core(settings), *address(arguments.listen))
     return OK

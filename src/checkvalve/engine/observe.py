@@ -88,16 +88,16 @@ def _sequence(db: Connection, seen: Observed) -> None:
         finding(db, seen, "sequence_gap", "medium", text, missing)
 
 
-def put_subject(db: Connection, site: str, entry: int, subject: dict[str, Any]) -> tuple[str, list[list[str]], bool] | None:
-    """Upsert one person of the register. The newest entry wins. None when the event does not hold a subject."""
+def put_subject(db: Connection, site: str, rev: int, subject: dict[str, Any]) -> tuple[str, list[list[str]], bool] | None:
+    """Upsert one person of the register. The highest rev wins. None when the event does not hold a subject."""
     ref, ids, gone = subject.get("ref"), subject.get("identifiers", []), subject.get("gone") is True
     if not isinstance(ref, str) or not ref or len(ref) > 100 or not isinstance(ids, list):
         return None
     clean = [[c, h] for c, h in (p for p in ids if isinstance(p, list) and len(p) == 2) if _is_pseudonym(c, h)]
     kept = [] if gone else clean
-    values = {"site": site, "ref": ref, "rev": entry, "ids": kept, "gone": gone}
+    values = {"site": site, "ref": ref, "rev": rev, "ids": kept, "gone": gone}
     statement = upsert(subjects).values(**values)
-    db.execute(statement.on_conflict_do_update(index_elements=["site", "ref"], set_=values, where=subjects.c.rev <= entry))
+    db.execute(statement.on_conflict_do_update(index_elements=["site", "ref"], set_=values, where=subjects.c.rev <= rev))
     return ref, kept, gone
 
 

@@ -47,9 +47,6 @@ class Registers:
             self._sites[site] = Register(key)
         return self._sites[site]
 
-    def rev(self, site: str) -> int:
-        return self._sites[site].rev if site in self._sites else 0
-
 
 class Pipeline:
     def __init__(self, journal: Journal, state: State, repeat_key: bytes, changed: Changed) -> None:
@@ -184,10 +181,11 @@ class Pipeline:
             observe.finding(db, seen, "malformed_event", "medium", "a register event without a person")
 
     def _put(self, db: Connection, site: str, entry: int, subject: dict[str, Any]) -> bool:
-        kept = observe.put_subject(db, site, entry, subject)
+        rev = entry + 1  # the log starts at entry 0, and rev 0 means that nothing was seen
+        kept = observe.put_subject(db, site, rev, subject)
         register = self.registers.get(db, site)
         if kept is None or register is None:
             return False
         ref, ids, _ = kept
-        register.put(ref, [(c, h) for c, h in ids], entry)
+        register.put(ref, [(c, h) for c, h in ids], rev)
         return True

@@ -58,11 +58,11 @@ def save_settings(settings: Settings) -> None:
     (settings.data / "settings.json").write_text(json.dumps(kept, indent=1))
 
 
-def load_settings(data: Path, **changes: str) -> Settings:
+def load_settings(data: Path) -> Settings:
     path = data / "settings.json"
     try:
         kept = json.loads(path.read_text()) if path.exists() else {}
     except ValueError as error:
         raise EngineError("bad_settings", f"{path} is not JSON; delete it and run `checkvalve up` again") from error
     known = {k: v for k, v in kept.items() if k in ("listen", "public_url", "gateway_url", "sync_seconds")}
-    return Settings(data=data, **{**known, **changes})
+    return Settings(data=data, **known)

@@ -155,6 +155,7 @@ class House:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="house")
         self._obedient: asyncio.Task[None] | None = None
+        self.sessions: dict[str, str] = {}
 
     def __enter__(self) -> "House":
         self._thread.start()
@@ -289,11 +290,15 @@ def house(data: Path, *, paired: bool = True, public_url: str | None = None) -> 
 
 
 @contextlib.contextmanager
-def browser(home: House, name: str | None = None) -> Iterator[httpx2.Client]:
-    """A client that says what a browser says on our own pages; logged in as `name`."""
+def browser(home: House, name: str | None = None, *, again: bool = False) -> Iterator[httpx2.Client]:
+    """A client that says what a browser says on our own pages, logged in as `name`: once an installation, or `again`."""
     headers = {"Origin": home.url, "Sec-Fetch-Site": "same-origin"}
     with httpx2.Client(base_url=home.url, headers=headers, timeout=30) as client:
-        if name:
+        if name in home.sessions and not again:
+            client.cookies.set("checkvalve", home.sessions[name])
+        elif name:
             answer = client.post("/login", data={"name": name, "password": PASSWORD})
             assert answer.status_code == 303, answer.text
+            if not again:
+                home.sessions[name] = client.cookies["checkvalve"]
         yield client

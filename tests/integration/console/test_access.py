@@ -104,7 +104,7 @@ def test_pages_bring_no_script_no_inline_style_and_nothing_from_elsewhere(home: 
 
 
 def test_log_in_gives_a_new_session_and_ends_the_old_one(home: House) -> None:
-    with browser(home, "reader") as person:
+    with browser(home, "reader", again=True) as person:
         old = person.cookies["checkvalve"]
         answer = person.post("/login", data={"name": "reader", "password": PASSWORD, "next": "//evil.example"})
         assert answer.headers["location"] == "/"
@@ -125,7 +125,7 @@ def test_a_planted_session_is_not_taken_over(home: House) -> None:
 
 
 def test_log_out_ends_the_session(home: House) -> None:
-    with browser(home, "reader") as person:
+    with browser(home, "reader", again=True) as person:
         token = person.cookies["checkvalve"]
         assert person.post("/logout").headers["location"] == "/login"
     assert httpx2.get(home.url + "/", cookies={"checkvalve": token}).status_code == 303
