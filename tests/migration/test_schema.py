@@ -17,9 +17,7 @@ def shape(engine: Engine) -> dict[str, Any]:
     inspector = inspect(engine)
     return {
         table: {
-            "columns": {
-                c["name"]: (str(c["type"]), c["nullable"], c["default"], c["primary_key"]) for c in inspector.get_columns(table)
-            },
+            "columns": {c["name"]: (str(c["type"]), c["nullable"], c["default"]) for c in inspector.get_columns(table)},
             "order": [c["name"] for c in inspector.get_columns(table)],
             "primary": inspector.get_pk_constraint(table),
             "foreign": sorted(map(str, inspector.get_foreign_keys(table))),
