@@ -1,10 +1,15 @@
-"""A gateway process between a scripted model and a real core, with a register of two people."""
+"""A gateway process between a scripted model and a real core, with a register of two people.
 
+A leak makes core close the model to the plugin it went through, so each test calls in the name of a plugin of its own.
+"""
+
+import itertools
 import json
 import sqlite3
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +32,10 @@ PEOPLE = {
 
 @dataclass(slots=True)
 class Stack:
-    """Everything between the shop's PHP and the model. `site` is the shop, `shop` its plugin's key."""
+    """Everything between the shop's PHP and the model. `site` is the shop, `shop` its plugin's key.
+
+    Inferences and exposures are those after log entry `mark`, so that tests may share one stack.
+    """
 
     core: CoreProcess
     shop: Sensor
@@ -35,6 +43,8 @@ class Stack:
     data: Path
     port: int = field(default_factory=free_port)
     gateway: Server | None = None
+    plugin: str = "shop-assistant"
+    mark: int = 0
 
     @property
     def site(self) -> str:
@@ -69,12 +79,13 @@ class Stack:
 
     def inferences(self, count: int) -> list[tuple[Any, ...]]:
         """(outcome, recipient, plugin, completion_tokens) of every inference, once core has `count` of them."""
-        query = "SELECT outcome, recipient, plugin, completion_tokens FROM inferences ORDER BY entry"
+        columns = "outcome, recipient, plugin, completion_tokens"
+        query = f"SELECT {columns} FROM inferences WHERE entry > {self.mark} ORDER BY entry"
         self.wait(lambda: len(self.rows(query)) >= count, f"inference {count}")
         return self.rows(query)
 
     def exposures(self) -> set[tuple[str, str, str]]:
-        return set(self.rows("SELECT subject, category, recipient FROM exposures WHERE shown"))
+        return set(self.rows(f"SELECT subject, category, recipient FROM exposures WHERE shown AND entry > {self.mark}"))
 
     def context(self, **changes: Any) -> dict[str, str]:
         """The headers that the plugin adds to a call (wire.md, section 7)."""
@@ -82,7 +93,7 @@ class Stack:
         claims: dict[str, Any] = {
             "site": self.site,
             "trace": "a" * 32,
-            "plugin": "shop-assistant",
+            "plugin": self.plugin,
             "route": "/shop-assistant/v1/ask",
         }
         claims |= {"requester": {"anonymous": True}, "session": "5" * 32, "iat": now, "exp": now + 120, **changes}
@@ -90,11 +101,10 @@ class Stack:
         return {"Checkvalve-Context": token, "traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    with running_core(tmp_path / "data") as core:
-        shop = core.pair()
-        made = Stack(core=core, shop=shop, upstream=Upstream(), data=tmp_path / "gateway-data")
+@contextmanager
+def running_stack(directory: Path) -> Iterator[Stack]:
+    with running_core(directory / "data") as core:
+        made = Stack(core=core, shop=core.pair(), upstream=Upstream(), data=directory / "gateway-data")
         _register(made)
         code = json.loads(core.run("pair", "--json").stdout)["code"]
         try:
@@ -104,6 +114,33 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         finally:
             made.stop()
             made.upstream.close()
+
+
+@pytest.fixture
+def own_stack(tmp_path: Path) -> Iterator[Stack]:
+    """For a test that ends parts of it."""
+    with running_stack(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running_stack(tmp_path_factory.mktemp("stack")) as made:
+        yield made
+
+
+@pytest.fixture
+def stack(shared_stack: Stack) -> Stack:
+    """The module's stack with nothing of earlier tests to see: all they sent has arrived."""
+    shared_stack.wait(lambda: shared_stack.health()["spool"]["depth"] == 0, "an empty spool")
+    shared_stack.plugin = f"assistant-{next(_numbers)}"
+    shared_stack.mark = shared_stack.rows("SELECT max(entry) FROM events")[0][0]
+    shared_stack.upstream.requests.clear()
+    shared_stack.upstream.client_gone.clear()
+    return shared_stack
+
+
+_numbers = itertools.count(1)
 
 
 def _register(stack: Stack) -> None:

@@ -58,22 +58,25 @@ class Upstream:
 
 
 def _read_request(connection: socket.socket) -> bytes:
-    data = b""
-    while b"\r\n\r\n" not in data:
-        part = connection.recv(65536)
-        if not part:
-            return data
-        data += part
-    head, _, body = data.partition(b"\r\n\r\n")
-    lower = head.lower()
+    data = bytearray()
+    while (end := data.find(b"\r\n\r\n")) < 0:
+        if not _read_more(connection, data):
+            return bytes(data)
+    lower = bytes(data[:end]).lower()
     if b"content-length:" in lower:
-        length = int(lower.split(b"content-length:")[1].split(b"\r\n")[0])
-        while len(body) < length:
-            body += connection.recv(65536)
+        whole = end + 4 + int(lower.split(b"content-length:")[1].split(b"\r\n")[0])
+        while len(data) < whole and _read_more(connection, data):
+            continue
     elif b"transfer-encoding: chunked" in lower:
-        while not body.endswith(b"0\r\n\r\n"):
-            body += connection.recv(65536)
-    return head + b"\r\n\r\n" + body
+        while not data.endswith(b"0\r\n\r\n") and _read_more(connection, data):
+            continue
+    return bytes(data)
+
+
+def _read_more(connection: socket.socket, data: bytearray) -> bool:
+    part = connection.recv(65536)
+    data += part
+    return bool(part)
 
 
 def ask(url: str, path: str, body: bytes, headers: dict[str, str] | None = None, timeout: float = 20) -> tuple[bytes, bool]:
