@@ -8,7 +8,7 @@ import yaml
 
 from checkvalve.events.pseudonym import CATEGORIES
 from checkvalve.incidents.facts import CATEGORY_NAMES
-from checkvalve.regimes.deadline import regimes
+from checkvalve.regimes.law import regimes
 
 FILES = [f for f in files("checkvalve.content.regimes").iterdir() if f.name.endswith(".yaml")]
 RAW: list[dict[str, Any]] = [yaml.safe_load(f.read_text("utf-8")) for f in FILES]

@@ -11,7 +11,8 @@ from checkvalve.engine.errors import EngineError, JournalError
 from checkvalve.gateway.settings import GatewayError
 from checkvalve.incidents.case import IncidentError
 from checkvalve.playbooks.types import PlaybookError
-from checkvalve.regimes.deadline import RegimeError
+from checkvalve.regimes.law import RegimeError
+from checkvalve.regimes.severity import SeverityError
 
 # Command -> module of this package. Only the one that is asked for is imported: a responder should not wait.
 COMMANDS = {
@@ -19,12 +20,12 @@ COMMANDS = {
     **dict.fromkeys(("user", "pair", "subjects"), "people"),
     "evidence": "evidence",
     **dict.fromkeys(("case", "notice"), "cases"),
-    "deadline": "law",
+    **dict.fromkeys(("deadline", "applicability", "severity"), "law"),
     "playbook": "playbook",
     "detect": "detect",
 }
 
-EXPECTED = (EngineError, GatewayError, IncidentError, PlaybookError, RegimeError, JournalError)
+EXPECTED = (EngineError, GatewayError, IncidentError, PlaybookError, RegimeError, SeverityError, JournalError)
 
 
 class Parser(argparse.ArgumentParser):

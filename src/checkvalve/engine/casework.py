@@ -9,8 +9,9 @@ from checkvalve.incidents.case import ExposureRecord, Incident
 from checkvalve.incidents.facts import Measure, Organisation, derive
 from checkvalve.incidents.scope import Scope, scope_of
 from checkvalve.notifications.notification import Notification, draft
-from checkvalve.regimes.deadline import from_ms, regime
-from checkvalve.store.schema import commands, exposures, findings, notifications, organisation
+from checkvalve.regimes.deadline import from_ms
+from checkvalve.regimes.law import regime
+from checkvalve.store.schema import commands, exposures, findings, notifications, organisation, transitions
 
 STEP_TEXT = {
     "refuse": "the language model was closed to the plugin at the gateway",
@@ -71,6 +72,25 @@ def _said(probe: Any) -> str:
     if probe.status == "done":
         return "a test order went through afterwards"
     return f"the test order failed afterwards: {probe.outcome.get('detail', '')}"
+
+
+def undrafted(db: Connection, kinds: tuple[str, ...]) -> list[str]:
+    """Cases with a logged change of these kinds that their newest draft has not seen."""
+    saw = func.max(transitions.c.data["saw"].as_integer())
+    newest = (
+        select(transitions.c.incident, saw.label("saw"))
+        .where(transitions.c.kind == "draft_ready")
+        .group_by(transitions.c.incident)
+        .subquery()
+    )
+    query = (
+        select(transitions.c.incident)
+        .distinct()
+        .outerjoin(newest, newest.c.incident == transitions.c.incident)
+        .where(transitions.c.kind.in_(kinds), transitions.c.handled_ms.is_not(None))
+        .where(transitions.c.position >= func.coalesce(newest.c.saw, 0))
+    )
+    return list(db.scalars(query.order_by(transitions.c.incident)))
 
 
 def organisation_of(db: Connection, site: str) -> Organisation:

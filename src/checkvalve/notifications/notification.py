@@ -8,7 +8,8 @@ from typing import Any
 
 from checkvalve.incidents.case import Incident
 from checkvalve.incidents.facts import BreachFacts, Fact
-from checkvalve.regimes.deadline import Regime, RegimeError, deadline, from_ms, rfc3339
+from checkvalve.regimes.deadline import deadline, from_ms, rfc3339
+from checkvalve.regimes.law import Regime, RegimeError
 
 # Control characters, and marks that reverse the reading direction: a plugin's name must not rewrite the line it stands in.
 _DIRECTION = (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029)

@@ -7,7 +7,7 @@ import pytest
 from checkvalve.incidents.case import ExposureRecord, Incident
 from checkvalve.incidents.facts import BreachFacts, Fact, Measure, Organisation, derive
 from checkvalve.incidents.scope import Scope, scope_of
-from checkvalve.regimes.deadline import regime
+from checkvalve.regimes.law import regime
 
 START = 1_790_000_000_000
 ISOLATED = Measure(

@@ -8,7 +8,8 @@ from checkvalve.incidents.case import ExposureRecord, Incident
 from checkvalve.incidents.facts import Measure, Organisation, derive
 from checkvalve.incidents.scope import scope_of
 from checkvalve.notifications.notification import Notification, draft
-from checkvalve.regimes.deadline import from_ms, regime
+from checkvalve.regimes.deadline import from_ms
+from checkvalve.regimes.law import regime
 
 START = 1_790_000_000_000  # 2026-09-21T14:13:20Z
 HOUR = 3_600_000

@@ -10,7 +10,8 @@ from tests.unit.notifications.sample import HOUR, LIMIT, SHOP, START, incident, 
 
 from checkvalve.incidents.facts import Organisation
 from checkvalve.notifications.notification import Line, draft, from_json
-from checkvalve.regimes.deadline import RegimeError, from_ms, regime
+from checkvalve.regimes.deadline import from_ms
+from checkvalve.regimes.law import RegimeError, regime
 
 
 def missing(of: tuple[Line, ...]) -> list[str]:

@@ -8,13 +8,12 @@ from hypothesis import strategies as st
 
 from checkvalve.regimes.deadline import (
     Clock,
-    RegimeError,
     deadline,
     from_ms,
     parse_time,
-    regime,
     rfc3339,
 )
+from checkvalve.regimes.law import RegimeError, regime
 
 AWARE = "controller_aware"
 MOMENTS = st.datetimes(min_value=datetime(1980, 1, 1), max_value=datetime(2200, 1, 1))
@@ -35,6 +34,8 @@ def test_the_answer_has_the_shape_of_the_contract_on_the_night_the_clocks_change
         "disputed_later_utc": "2027-03-29T23:00:00Z",
         "unit": "clock_hours",
         "article": "33(1)",
+        "text": "without undue delay and, where feasible, within the limit",
+        "evidence": "V1",
     }
 
 
@@ -99,6 +100,8 @@ def test_telling_the_people_has_no_fixed_limit() -> None:
         "disputed_later_utc": None,
         "unit": "no_fixed_limit",
         "article": "34(1)",
+        "text": "without undue delay where a high risk is likely",
+        "evidence": "V1",
     }
 
 

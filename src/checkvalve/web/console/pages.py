@@ -14,7 +14,7 @@ from checkvalve.engine.views import Case
 from checkvalve.incidents.facts import Organisation
 from checkvalve.notifications.notification import from_json
 from checkvalve.notifications.render import render_html, render_json, render_pdf
-from checkvalve.regimes.deadline import regimes
+from checkvalve.regimes.law import regimes
 from checkvalve.web.console import present, times, words
 from checkvalve.web.console.render import page
 from checkvalve.web.console.security import CSP
