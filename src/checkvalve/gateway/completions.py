@@ -91,7 +91,7 @@ class Reader:
             self.answer.model = body["model"]
         if isinstance(body.get("usage"), dict):
             self.answer.usage = body["usage"]
-        for choice in body.get("choices") or ():
+        for choice in _list(body.get("choices")):
             if isinstance(choice, dict):
                 yield from self._choice(choice)
 
@@ -106,12 +106,16 @@ class Reader:
         for name in ("content", "reasoning_content"):
             if isinstance(part.get(name), str) and part[name]:
                 yield Delta(choice=number, text=part[name])
-        for call in part.get("tool_calls") or ():
+        for call in _list(part.get("tool_calls")):
             function = call.get("function") if isinstance(call, dict) else None
             if isinstance(function, dict):
                 self.answer.tools.append({"name": function.get("name"), "arguments": function.get("arguments")})
                 if isinstance(function.get("arguments"), str):
                     yield Delta(choice=number, text=function["arguments"], tool=True)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def request_model(body: bytes) -> tuple[str | None, bool]:

@@ -7,7 +7,7 @@ import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -19,16 +19,24 @@ from checkvalve.gateway.settings import write_private
 ORDER_TYP: Final = "checkvalve-order+jws"
 CONTEXT_TYP: Final = "checkvalve-context+jws"
 MAX_AHEAD_S: Final = 300
-MATCHES: Final = ("plugin", "route", "session", "model")
+MATCHES: Final = ("plugin", "route", "session", "model", "key")
+EFFECTS: Final = {
+    "refuse": "matching requests are refused, running answers ended",
+    "release": "released",
+}
+
+Mode = Literal["pass", "redact", "cut", "refuse"]
+STRICTEST: Final[tuple[Mode, ...]] = ("refuse", "cut", "redact")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who is asking, as far as a signed context says. `context` is its payload; `error` why there is none."""
+    """Who is asking, as far as a signed context or an API key says. `error` is why there is no signed context."""
 
     site: str | None
     context: dict[str, Any] | None
     error: str | None
+    key: str | None = None  # the name of the API key
 
     @property
     def ref(self) -> str | None:
@@ -55,8 +63,22 @@ class Order:
     exp: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the orders in force ask of one request and its answer."""
+
+    mode: Mode = "pass"
+    strip_tools: bool = False
+
+
+OPEN: Final = Policy()
+
+
 class Control:
-    """`apply_config` and `apply_register` come from the poll; the proxy asks `caller` and `refusal`."""
+    """`apply_config` and `apply_register` come from the poll; the proxy asks `caller` and `policy`.
+
+    `changed` is called after the orders in force have become others.
+    """
 
     def __init__(self, directory: Path, core_key: bytes) -> None:
         self._file = directory / "control.json"
@@ -64,10 +86,12 @@ class Control:
         self.version: str | None = None
         self._tokens: list[str] = []
         self._released: set[str] = set()
+        self._refused: set[str] = set()  # tokens reported as such
         self.orders: dict[str, Order] = {}
         self._sites: dict[str, dict[str, Any]] = {}
         self.registers: dict[str, Register] = {}
         self.wanted_revs: dict[str, int] = {}
+        self.changed: Callable[[], None] = lambda: None
         if self._file.exists():
             self._restore()
 
@@ -86,28 +110,33 @@ class Control:
         self._tokens = list(config.get("orders", []))
         reports = [r for token in self._tokens if (r := self._take(token, now_s))]
         self.version = config.get("version")
+        self.changed()
         self._save()
         return reports
 
-    def _take(self, token: str, now_s: int) -> tuple[str, str, str] | None:
+    def _take(self, token: str, now_s: int | None) -> tuple[str, str, str] | None:
+        """`now_s` is None for an order that was in force before a restart."""
+        jti = "unknown"
         try:
             payload = jws.verify(token, typ=ORDER_TYP, public_key=self._core_key)
+            jti = payload["jti"] if isinstance(payload.get("jti"), str) else jti
             order = _order(payload, now_s)
+            if order.site not in self._sites:
+                raise EventError("bad_order", "the order is for another site")
         except EventError as error:
-            return "unknown", "refused", error.hint
-        if order.site not in self._sites:
-            return order.jti, "refused", "the order is for another site"
+            if token in self._refused:
+                return None
+            self._refused.add(token)
+            return jti, "refused", error.hint
         if order.jti in self.orders or order.jti in self._released:
             return None
-        if order.exp <= now_s:
-            return None
-        if order.action == "release":
-            self.orders[order.jti] = order
-            self._released.add(str(order.args.get("jti")))
-            self.orders.pop(str(order.args.get("jti")), None)
-            return order.jti, "done", f"released {order.args.get('jti')}"
+        if now_s is not None and order.exp <= now_s:
+            return order.jti, "expired", "the order had expired when it came"
         self.orders[order.jti] = order
-        return order.jti, "done", "refusing matching requests"
+        if order.action == "release":
+            self._released.add(str(order.args["jti"]))
+            self.orders.pop(str(order.args["jti"]), None)
+        return order.jti, "done", EFFECTS[order.action]
 
     def apply_register(self, site: str, rows: list[dict[str, Any]]) -> None:
         register = self.registers.get(site)
@@ -141,15 +170,21 @@ class Control:
         except EventError as error:
             return Caller(site=only, context=None, error=error.hint)
 
-    def refusal(self, caller: Caller, model: str | None, now_s: int) -> Order | None:
-        """The order in force that closes this request, if any. Every given argument must match."""
-        have = {"model": model, **{n: caller.text(n) for n in ("plugin", "route", "session")}}
-        for order in list(self.orders.values()):
-            if order.exp <= now_s:
-                del self.orders[order.jti]
-            elif order.action == "refuse" and order.site == caller.site and _matches(order.args, have):
-                return order
-        return None
+    def policy(self, caller: Caller, model: str | None, now_s: int) -> Policy:
+        """What the orders in force ask together: the strictest mode, and no tools if any order says so.
+
+        An order holds when all its arguments match. What the request does not tell, a model or a site, matches every
+        order. `log_only` exempts from orders with fewer arguments.
+        """
+        for jti in [o.jti for o in self.orders.values() if o.exp <= now_s]:
+            del self.orders[jti]
+        matching = [o for o in self.orders.values() if _matches(o, caller, model)]
+        if not matching:
+            return OPEN
+        exempt = max((len(o.args) for o in matching if o.action == "log_only"), default=0)
+        actions = {o.action for o in matching if len(o.args) >= exempt}
+        mode: Mode = next((m for m in STRICTEST if m in actions), "pass")
+        return Policy(mode=mode, strip_tools="strip_tools" in actions)
 
     # --- on disk -----------------------------------------------------------------------------------------------------
 
@@ -175,29 +210,34 @@ class Control:
                 register.rev = state["registers"].get(site, {}).get("rev", 0)
                 self.registers[site] = register
             self._tokens = state["orders"]
-        except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+        except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError):
             self._sites, self.registers, self._tokens = {}, {}, []  # core will tell again
             return
         for token in self._tokens:
-            self._take(token, 0)
+            self._take(token, None)
 
 
-def _matches(args: dict[str, Any], have: dict[str, str | None]) -> bool:
-    given = [n for n in MATCHES if n in args]
-    return bool(given) and all(have[n] == args[n] for n in given)
+def _matches(order: Order, caller: Caller, model: str | None) -> bool:
+    if order.action == "release" or caller.site not in (None, order.site):
+        return False
+    have = {"model": model, "key": caller.key, **{n: caller.text(n) for n in ("plugin", "route", "session")}}
+    return all(have[n] == v or (n == "model" and model is None) for n, v in order.args.items())
 
 
-def _order(payload: dict[str, Any], now_s: int) -> Order:
+def _order(payload: dict[str, Any], now_s: int | None) -> Order:
     kinds: tuple[tuple[str, Callable[[Any], bool]], ...] = (
         ("jti", lambda v: isinstance(v, str)),
         ("aud", lambda v: isinstance(v, str)),
-        ("action", lambda v: v in ("refuse", "release")),
-        ("args", lambda v: isinstance(v, dict)),
+        ("action", lambda v: isinstance(v, str) and v in EFFECTS),
+        ("args", lambda v: isinstance(v, dict) and bool(v) and all(isinstance(a, str) for a in v.values())),
         ("exp", lambda v: isinstance(v, int)),
-        ("iat", lambda v: isinstance(v, int) and (not now_s or v <= now_s + MAX_AHEAD_S)),
+        ("iat", lambda v: isinstance(v, int) and (now_s is None or v <= now_s + MAX_AHEAD_S)),
         ("hand", lambda v: v == "gateway"),
     )
     for name, good in kinds:
         if not good(payload.get(name)):
             raise EventError("bad_order", f"the order's {name} is not acceptable")
+    # An argument that is not understood could only widen the order.
+    if set(payload["args"]) - set(MATCHES if payload["action"] != "release" else ("jti",)):
+        raise EventError("bad_order", "the order's args are not acceptable")
     return Order(jti=payload["jti"], action=payload["action"], args=payload["args"], site=payload["aud"], exp=payload["exp"])

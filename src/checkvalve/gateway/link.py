@@ -19,6 +19,11 @@ BATCH_LINES: Final = 200
 BATCH_BYTES: Final = 4 * 1024 * 1024
 WAIT_S: Final = 20
 MAX_ANSWER: Final = 256 * 1024 * 1024
+# Core is away, or what answers in its place does not speak as core does: patience is right for both.
+UNREACHABLE: Final = (
+    *(aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError),
+    *(KeyError, TypeError, ValueError, AttributeError),
+)
 
 
 class Link:
@@ -44,7 +49,10 @@ class Link:
     async def _sync_forever(self) -> None:
         while True:
             await asyncio.sleep(0.05)
-            await asyncio.to_thread(self._spool.sync)
+            try:
+                await asyncio.to_thread(self._spool.sync)
+            except OSError as error:
+                self.last_error = f"the spool cannot be forced to disk ({error.strerror})"
 
     async def _send_forever(self, session: aiohttp.ClientSession) -> None:
         pause = 0.2
@@ -56,7 +64,7 @@ class Link:
                 continue
             try:
                 pause = 0.2 if await self._send(session, batch) else min(pause * 2, 30)
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            except UNREACHABLE as error:
                 self.last_error = f"core does not answer ({type(error).__name__})"
                 pause = min(pause * 2, 15)
             if pause > 0.2:
@@ -88,7 +96,7 @@ class Link:
             try:
                 await self._listen(session)
                 pause, self.last_error = 0.2, None
-            except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError, KeyError) as error:
+            except UNREACHABLE as error:
                 self.last_error = f"no configuration from core ({type(error).__name__})"
                 pause = min(pause * 2, 5)
                 await asyncio.sleep(pause)

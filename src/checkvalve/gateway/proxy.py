@@ -138,7 +138,7 @@ class Proxy:
         watch = Watch(self._control.registers.get(caller.site or ""), caller, inference, model, self._recorder)
         reader: Reader | None = None
         try:
-            if self._control.refusal(caller, model, int(time.time())):
+            if self._control.policy(caller, model, int(time.time())).mode == "refuse":
                 inference.outcome, inference.status = "refused", 503
                 await _refuse(send)
                 return

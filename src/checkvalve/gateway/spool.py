@@ -2,16 +2,16 @@
 
 One file of lines `<sequence> <event>`. A line is handed to the operating system before `append` returns, so a killed
 gateway loses nothing; it is forced to the disk within a fraction of a second (`sync`). Holds clear prompts until core
-has sealed them, so only its owner may read it. When it is full, numbers go on and events are dropped: core sees the gap.
+has sealed them, so only its owner may read it. When it is full, or the disk is, numbers go on and events are dropped:
+core sees the gap. A second file keeps the highest number given when no line does, so that none is given twice.
 """
 
+import contextlib
 import os
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
-
-from checkvalve.gateway.settings import write_private
 
 MAX_BYTES: Final = 512 * 1024 * 1024
 
@@ -19,38 +19,43 @@ MAX_BYTES: Final = 512 * 1024 * 1024
 class Spool:
     def __init__(self, directory: Path, next_sequence: int, max_bytes: int = MAX_BYTES) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._acked_file = directory / "acknowledged"
         self._max = max_bytes
-        self.acknowledged = self._read_acknowledged()
-        self._next = max(next_sequence, self.acknowledged + 1)
         self._file = os.open(directory / "spool", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        self._highest = os.open(directory / "highest", os.O_RDWR | os.O_CREAT, 0o600)
+        known = os.pread(self._highest, 20, 0)
+        self._next = max(next_sequence, int(known) + 1 if known.isdigit() else 1)
         self._pending: deque[tuple[int, bytes]] = deque()
         self._bytes = 0
         self._dirty = False
         self.dropped = 0
         self._load(directory / "spool")
+        self._keep_highest()
 
     def append(self, encode: Callable[[int], bytes]) -> int | None:
-        """Number an event and keep it; `encode(number)` gives its line. None when the spool is full."""
+        """Number an event and keep it; `encode(number)` gives its line. None when there is no room for it."""
         number = self._next
         self._next += 1
         line = encode(number)
         record = b"%d %s\n" % (number, line)
-        if self._bytes + len(record) > self._max:
+        if self._bytes + len(record) > self._max or not self._write(record):
             self.dropped += 1
-            return None
-        try:
-            written = os.write(self._file, record)
-            if written != len(record):
-                os.ftruncate(self._file, self._bytes)
-                raise OSError("short write")
-        except OSError:
-            self.dropped += 1
+            with contextlib.suppress(OSError):
+                self._keep_highest()
             return None
         self._bytes += len(record)
         self._dirty = True
         self._pending.append((number, line))
         return number
+
+    def _write(self, record: bytes) -> bool:
+        """False, and nothing of it in the file, when the disk has no room for all of it."""
+        try:
+            if os.write(self._file, record) == len(record):
+                return True
+            os.ftruncate(self._file, self._bytes)
+        except OSError:
+            pass
+        return False
 
     def batch(self, lines: int, size: int) -> list[tuple[int, bytes]]:
         """The oldest events with consecutive numbers, at least one if there is any."""
@@ -64,33 +69,38 @@ class Spool:
         return found
 
     def acknowledge(self, number: int) -> None:
+        """Core has everything up to `number`. Lines leave the file when all have: until then a restart sends them again."""
         while self._pending and self._pending[0][0] <= number:
             self._pending.popleft()
-        if number > self.acknowledged:
-            self.acknowledged = number
         if not self._pending and self._bytes:
-            # The number is kept before the lines go, so that none is ever given twice.
-            write_private(self._acked_file, str(max(self.acknowledged, self._next - 1)).encode())
+            self._keep_highest()
+            os.fsync(self._highest)  # before the lines go
             os.ftruncate(self._file, 0)
             self._bytes = 0
 
     def sync(self) -> None:
-        """Force to disk what was appended; blocking."""
+        """Force to disk what was appended; blocking. Raises OSError and tries again next time."""
         if self._dirty:
             self._dirty = False
-            os.fdatasync(self._file)
+            try:
+                os.fdatasync(self._file)
+            except OSError:
+                self._dirty = True
+                raise
 
     @property
     def depth(self) -> int:
         return len(self._pending)
 
     def close(self) -> None:
-        self.sync()
+        with contextlib.suppress(OSError):
+            self.sync()
         os.close(self._file)
+        os.close(self._highest)
 
-    def _read_acknowledged(self) -> int:
-        text = self._acked_file.read_text() if self._acked_file.exists() else ""
-        return int(text) if text.isdigit() else 0
+    def _keep_highest(self) -> None:
+        # In place and always as long, so that it needs no room on a full disk.
+        os.pwrite(self._highest, b"%020d" % (self._next - 1), 0)
 
     def _load(self, path: Path) -> None:
         data = path.read_bytes()
@@ -101,6 +111,5 @@ class Spool:
             head, _, line = record.partition(b" ")
             if head.isdigit():
                 self._next = max(self._next, int(head) + 1)
-                if int(head) > self.acknowledged:
-                    self._pending.append((int(head), line))
+                self._pending.append((int(head), line))
         self._bytes = whole
