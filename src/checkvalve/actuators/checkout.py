@@ -141,7 +141,8 @@ class _Walk:
             raise _BadCheckoutError(f"add to cart: the cart reports {len(cart['errors'])} error(s)")
         expected = baseline.total if baseline else str(info["price"])
         if self.total != expected:
-            raise _BadCheckoutError(f"wrong total: {self.total} instead of {expected} {self.currency}")
+            said, due = (_money(t, totals.get("currency_minor_unit")) for t in (self.total, expected))
+            raise _BadCheckoutError(f"wrong total: {said} instead of {due} {self.currency}")
         currency = baseline.currency if baseline else info["currency"]
         if self.currency != currency:
             raise _BadCheckoutError(f"wrong currency: {self.currency} instead of {currency}")
@@ -164,3 +165,9 @@ class _Walk:
                 return
             await asyncio.sleep(0.3)
         raise _BadCheckoutError(f"the probe order {self.order} was not cancelled; cancel it by hand")
+
+
+def _money(total: str, minor_unit: Any) -> str:
+    """A total as people write it; as the shop wrote it when it is none. `minor_unit`: decimals of the currency."""
+    digits = minor_unit if isinstance(minor_unit, int) and 0 <= minor_unit <= 4 else 2
+    return f"{int(total) / 10**digits:.{digits}f}" if total.isascii() and total.isdigit() and len(total) < 16 else total[:40]

@@ -11,7 +11,7 @@ MAX_ANSWER: Final = 1024 * 1024
 
 
 class ShopError(Exception):
-    """The shop did not answer as it should. `permanent` False: trying again may help."""
+    """The shop did not answer as it should; the text goes on from "the shop". `permanent` False: trying again may help."""
 
     def __init__(self, what: str, *, permanent: bool = False) -> None:
         super().__init__(what)
@@ -63,7 +63,7 @@ async def request(
             lower = {k.lower(): v for k, v in answer.headers.items()}
             return Answer(status=answer.status, headers=lower, body=b"".join(parts))
     except TimeoutError as error:
-        raise ShopError(f"no answer within {seconds:g} s") from error
+        raise ShopError(f"did not answer within {seconds:g} s") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: an address or header that is none
         raise ShopError(f"cannot be reached ({type(error).__name__})") from error
 

@@ -53,15 +53,13 @@ class WordPressHand:
         url = route_url(shop.rest_url, "checkvalve/v1/sync")
         answer = await request(self._session, "POST", url, headers=headers, body=body, seconds=seconds)
         if answer.status != 200:
-            raise ShopError(
-                f"the plugin answered {answer.status}{_code(answer.body)}", permanent=answer.status in (401, 403, 404)
-            )
+            raise ShopError(f"answered {answer.status}{_code(answer.body)}", permanent=answer.status in (401, 403, 404))
         return _synced(answer.json())
 
 
 def _synced(body: Any) -> Synced:
     if not isinstance(body, dict) or not isinstance(body.get("applied"), list):
-        raise ShopError("the plugin's answer is not in the agreed form", permanent=True)
+        raise ShopError("answered in another form than agreed", permanent=True)
     applied = {
         str(item["jti"]): (str(item.get("status")), str(item.get("detail", ""))[:300])
         for item in body["applied"]

@@ -41,7 +41,7 @@ async def test_a_shop_without_pretty_addresses_is_probed_too(fake: FakeShop, ses
 async def test_a_wrong_total_has_failed_though_everything_answers_200(fake: FakeShop, session: aiohttp.ClientSession) -> None:
     fake.total = "119"
     report = await probe(session, fake.shop)
-    assert report.why == "wrong total: 119 instead of 100 EUR"
+    assert report.why == "wrong total: 1.19 instead of 1.00 EUR"
     assert not fake.asked(ORDER)
 
 
@@ -63,7 +63,7 @@ async def test_a_total_that_changed_since_the_baseline_has_failed(fake: FakeShop
     baseline = await probe(session, fake.shop)
     assert baseline.ok
     fake.total = "100"
-    assert (await probe(session, fake.shop, baseline)).why == "wrong total: 100 instead of 119 EUR"
+    assert (await probe(session, fake.shop, baseline)).why == "wrong total: 1.00 instead of 1.19 EUR"
 
 
 def fake_info(price: str) -> dict[str, object]:
