@@ -40,7 +40,7 @@ class Core:
         self.changed = Changed()
         self.committer = GroupCommitter(journal)
         self.pipeline = Pipeline(journal, state, identity.repeat_key, self.changed)
-        self.ingest = Ingest(state, self.committer, identity.repeat_key)
+        self.ingest = Ingest(state, self.committer, identity.repeat_key, self.pipeline.position)
         self.accounts = Accounts(state)
         self.orders = OrderBook(state, identity)
         self.pairing = Pairing(state, identity, settings, self.ingest.next_sequence)

@@ -6,23 +6,27 @@ Nothing is interpreted here. A batch is either refused whole with one reason, or
 import asyncio
 import hashlib
 import re
+import time
 from collections import OrderedDict, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from checkvalve.engine.errors import EngineError
 from checkvalve.events import signature
 from checkvalve.events.errors import EventError
 from checkvalve.store.journal import Draft, GroupCommitter, StoreBusyError
-from checkvalve.store.schema import events, sensors
+from checkvalve.store.schema import events, sensors, sequences
 from checkvalve.store.state import State
 
 MAX_BODY = 8 * 1024 * 1024
 MAX_LINES = 500
 MAX_SKEW_S = 300
 NONCE_S = 600
-REMEMBERED = 20_000  # lines per sensor whose digests are kept in memory
+REMEMBERED = 20_000  # lines per sensor whose digests are kept in memory, and all that are not digested yet
+SENSOR_SECONDS = 1.0  # how long a sensor's key is believed without asking the state
 
 _SEQUENCE = re.compile(r"^(?P<first>[1-9]\d{0,15});\s?count=(?P<count>[1-9]\d{0,2})$")
 
@@ -41,13 +45,23 @@ class Accepted:
     entries: tuple[int, int] | None  # first and last entry number; None when all lines were known
 
 
+class Line(NamedTuple):
+    """A line in the log, as it is known again."""
+
+    digest: str
+    entry: int
+
+
 class Ingest:
     """One instance an installation; the only writer of sensor events."""
 
-    def __init__(self, state: State, committer: GroupCommitter, repeat_key: bytes) -> None:
-        self._state, self._committer, self._repeat_key = state, committer, repeat_key
+    def __init__(self, state: State, committer: GroupCommitter, repeat_key: bytes, digested: Callable[[], int]) -> None:
+        """`digested` says up to which entry the state knows the log."""
+        self._state, self._committer, self._repeat_key, self._digested = state, committer, repeat_key, digested
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._recent: defaultdict[str, OrderedDict[int, str]] = defaultdict(OrderedDict)
+        self._recent: defaultdict[str, OrderedDict[int, Line]] = defaultdict(OrderedDict)
+        self._highest: dict[str, int] = {}  # number of each sensor, in the log
+        self._sensors: dict[str, tuple[Sensor, float]] = {}  # and until when it is believed without asking
         self._nonces: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._skews: dict[str, int] = {}
 
@@ -87,18 +101,26 @@ class Ingest:
                 entries = await self._committer.append(drafts)
             except StoreBusyError as error:
                 raise EngineError("busy", "the log cannot be written now (disk full?)", retry_after=5) from error
-            recent = self._recent[sensor.keyid]
-            for seq, _, digest in fresh:
-                recent[seq] = digest
-            while len(recent) > REMEMBERED:
-                recent.popitem(last=False)
+            self._remember(sensor.keyid, [(seq, digest) for seq, _, digest in fresh], entries)
         return Accepted(acknowledged=first + len(lines) - 1, entries=(entries[0], entries[-1]))
+
+    def _remember(self, keyid: str, lines: list[tuple[int, str]], entries: list[int]) -> None:
+        recent = self._recent[keyid]
+        for (seq, digest), entry in zip(lines, entries, strict=True):
+            recent[seq] = Line(digest, entry)
+        self._highest[keyid] = max(self._highest_of(keyid), lines[-1][0])
+        while len(recent) > REMEMBERED and next(iter(recent.values())).entry < self._digested():
+            recent.popitem(last=False)
 
     def next_sequence(self, keyid: str) -> int:
         """The lowest number that this sensor has not used."""
-        with self._state.read() as db:
-            stored = db.scalar(select(func.max(events.c.seq)).where(events.c.sensor == keyid)) or 0
-        return max(stored, max(self._recent[keyid], default=0)) + 1
+        return self._highest_of(keyid) + 1
+
+    def _highest_of(self, keyid: str) -> int:
+        if keyid not in self._highest:
+            with self._state.read() as db:
+                self._highest[keyid] = db.scalar(select(sequences.c.highest).where(sequences.c.sensor == keyid)) or 0
+        return self._highest[keyid]
 
     def note_clock(self, keyid: str, created: int, now_ms: int) -> None:
         skew = created * 1000 - now_ms
@@ -110,24 +132,40 @@ class Ingest:
     def _verified(self, message: signature.Message, required: tuple[str, ...]) -> tuple[signature.SignatureInput, Sensor]:
         try:
             given = signature.parse_input(message.headers)
-            sensor = self._sensor(given.keyid)
-            signature.verify(message, given, required, sensor.public_key)
+            sensor, sure = self._sensor(given.keyid)
+            try:
+                signature.verify(message, given, required, sensor.public_key)
+            except EventError:
+                if sure:
+                    raise
+                self._sensors.pop(given.keyid, None)  # paired again just now?
+                sensor, _ = self._sensor(given.keyid)
+                signature.verify(message, given, required, sensor.public_key)
         except EventError as error:
             raise EngineError(error.code, error.hint) from error
         return given, sensor
 
-    def _sensor(self, keyid: str) -> Sensor:
+    def _sensor(self, keyid: str) -> tuple[Sensor, bool]:
+        """The sensor, and whether the state was asked for it right now."""
+        known, until = self._sensors.get(keyid, (None, 0.0))
+        if known is not None and time.monotonic() < until:
+            return known, False
         with self._state.read() as db:
             row = db.execute(select(sensors).where(sensors.c.keyid == keyid)).first()
         if row is None:
+            self._sensors.pop(keyid, None)
             raise EngineError("unknown_sensor", "this sensor is not paired; run `checkvalve pair` and pair it again")
-        return Sensor(keyid=row.keyid, kind=row.kind, site=row.site, public_key=row.public_key)
+        sensor = Sensor(keyid=row.keyid, kind=row.kind, site=row.site, public_key=row.public_key)
+        self._sensors[keyid] = sensor, time.monotonic() + SENSOR_SECONDS
+        return sensor, True
 
     def _fresh(self, keyid: str, first: int, lines: list[bytes]) -> list[tuple[int, bytes, str]]:
         """The lines not yet in the log. A number that comes again with other bytes refuses the batch."""
         numbered = [(first + i, line, self.digest(line)) for i, line in enumerate(lines)]
         recent = self._recent[keyid]
-        known = {seq: recent[seq] for seq, _, _ in numbered if seq in recent}
+        if first > self._highest_of(keyid):
+            return numbered
+        known = {seq: recent[seq].digest for seq, _, _ in numbered if seq in recent}
         unseen = [seq for seq, _, _ in numbered if seq not in known]
         if unseen:
             with self._state.read() as db:

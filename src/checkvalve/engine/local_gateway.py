@@ -5,13 +5,13 @@ import secrets
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, insert, select
 
 from checkvalve import __version__
 from checkvalve.engine.core import now_ms
 from checkvalve.engine.identity import load_identity
 from checkvalve.engine.settings import Settings
-from checkvalve.store.schema import events, sensors
+from checkvalve.store.schema import sensors, sequences
 from checkvalve.store.state import open_state
 
 KEYID = "gw.local"
@@ -32,7 +32,7 @@ def pair_local(settings: Settings) -> LocalGateway:
     state = open_state(settings.state_file)
     try:
         with state.begin() as db:
-            highest = db.scalar(select(func.max(events.c.seq)).where(events.c.sensor == KEYID)) or 0
+            highest = db.scalar(select(sequences.c.highest).where(sequences.c.sensor == KEYID)) or 0
             db.execute(delete(sensors).where(sensors.c.keyid == KEYID))
             db.execute(
                 insert(sensors).values(

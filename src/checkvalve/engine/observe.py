@@ -6,15 +6,16 @@ The clear content stays sealed in the log; these tables say where to look.
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from checkvalve.events import event as ocsf
 from checkvalve.events.event import Event, Malformed
-from checkvalve.store.schema import events, findings, inferences, sensors, subjects
+from checkvalve.store.schema import findings, inferences, subjects
 
 FUTURE_MS = 300_000
 MAX_TEXT = 200
+NOT_READ = dict.fromkeys(("time_ms", "class_uid", "activity_id", "trace", "session", "requester", "plugin", "route"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +31,10 @@ class Observed:
     event: Event | Malformed
 
 
-def record(db: Connection, seen: Observed) -> None:
-    """The row of an event, and the findings about its place in the sequence and its clock."""
-    _sequence(db, seen)
+def row(seen: Observed) -> dict[str, Any]:
+    """The row of an event."""
     parsed = seen.event
-    row: dict[str, Any] = {
+    known: dict[str, Any] = {
         "entry": seen.entry,
         "sensor": seen.sensor,
         "seq": seen.seq,
@@ -43,49 +43,50 @@ def record(db: Connection, seen: Observed) -> None:
         "site": seen.site,
     }
     if isinstance(parsed, Malformed):
-        row["summary"] = f"malformed: {parsed.reason}"[:MAX_TEXT]
-        finding(db, seen, "malformed_event", "medium", parsed.reason)
-    else:
-        own = parsed.own
-        row |= {
-            "time_ms": parsed.time,
-            "class_uid": parsed.class_uid,
-            "activity_id": parsed.activity_id,
-            "trace": parsed.trace,
-            "session": _text(own.get("session")),
-            "requester": _requester(own),
-            "plugin": _text(own.get("plugin")),
-            "route": _text(own.get("route")),
-            "summary": summary(parsed),
-        }
-        if parsed.time > seen.received_ms + FUTURE_MS:
-            ahead = (parsed.time - seen.received_ms) // 1000
-            finding(db, seen, "future_event", "low", f"the event's time is {ahead} s ahead of ours")
-    db.execute(insert(events).values(**row))
-    db.execute(update(sensors).where(sensors.c.keyid == seen.sensor).values(last_seen_ms=seen.received_ms))
+        return known | NOT_READ | {"summary": f"malformed: {parsed.reason}"[:MAX_TEXT]}
+    own = parsed.own
+    return known | {
+        "time_ms": parsed.time,
+        "class_uid": parsed.class_uid,
+        "activity_id": parsed.activity_id,
+        "trace": parsed.trace,
+        "session": _text(own.get("session")),
+        "requester": _requester(own),
+        "plugin": _text(own.get("plugin")),
+        "route": _text(own.get("route")),
+        "summary": summary(parsed),
+    }
 
 
-def finding(
-    db: Connection, seen: Observed, detector: str, severity: str, text: str, data: dict[str, Any] | None = None
-) -> None:
-    statement = upsert(findings).values(
-        entry=seen.entry,
-        detector=detector,
-        site=seen.site,
-        severity=severity,
-        at_ms=seen.received_ms,
-        summary=text[:MAX_TEXT],
-        data={"sensor": seen.sensor, **(data or {})},
-    )
-    db.execute(statement.on_conflict_do_nothing())
-
-
-def _sequence(db: Connection, seen: Observed) -> None:
-    highest = db.scalar(select(func.max(events.c.seq)).where(events.c.sensor == seen.sensor)) or 0
+def remarks(seen: Observed, highest: int) -> list[dict[str, Any]]:
+    """Findings about an event's form, its place after `highest` in the sensor's sequence, and its clock."""
+    found = []
     if seen.seq > highest + 1:
         missing = {"first": highest + 1, "last": seen.seq - 1}
         text = f"numbers {highest + 1} to {seen.seq - 1} never arrived"
-        finding(db, seen, "sequence_gap", "medium", text, missing)
+        found.append(finding_row(seen, "sequence_gap", "medium", text, missing))
+    if isinstance(seen.event, Malformed):
+        found.append(finding_row(seen, "malformed_event", "medium", seen.event.reason))
+    elif seen.event.time > seen.received_ms + FUTURE_MS:
+        ahead = (seen.event.time - seen.received_ms) // 1000
+        found.append(finding_row(seen, "future_event", "low", f"the event's time is {ahead} s ahead of ours"))
+    return found
+
+
+def finding_row(seen: Observed, detector: str, severity: str, text: str, data: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {
+        "entry": seen.entry,
+        "detector": detector,
+        "site": seen.site,
+        "severity": severity,
+        "at_ms": seen.received_ms,
+        "summary": text[:MAX_TEXT],
+        "data": {"sensor": seen.sensor, **(data or {})},
+    }
+
+
+def finding(db: Connection, seen: Observed, detector: str, severity: str, text: str) -> None:
+    db.execute(upsert(findings).values(**finding_row(seen, detector, severity, text)).on_conflict_do_nothing())
 
 
 def put_subject(db: Connection, site: str, rev: int, subject: dict[str, Any]) -> tuple[str, list[list[str]], bool] | None:

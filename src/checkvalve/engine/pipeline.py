@@ -9,21 +9,27 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import IntegrityError
 
 from checkvalve.detection.register import Register
 from checkvalve.engine import cases, decisions, exposures, observe, orders
 from checkvalve.engine.changed import Changed
+from checkvalve.engine.observe import Observed
 from checkvalve.events import event as ocsf
 from checkvalve.events.event import Event
+from checkvalve.evidence.blind import Blinder
+from checkvalve.evidence.entry import Header
 from checkvalve.store.journal import Journal, Opened
-from checkvalve.store.schema import cursor, findings, sensors, sites, subjects
+from checkvalve.store.schema import cursor, events, findings, sensors, sequences, sites, subjects
 from checkvalve.store.state import State
 
 log = logging.getLogger("checkvalve.pipeline")
 
-CHUNK = 200
+CHUNK = 500
+FOLLOWED = (ocsf.REMEDIATION_ACTIVITY, ocsf.USER_INVENTORY, ocsf.DETECTION_FINDING)  # more than a row follows from these
+STUMBLE_SECONDS = 1.0
 
 
 class Registers:
@@ -31,6 +37,7 @@ class Registers:
 
     def __init__(self) -> None:
         self._sites: dict[str, Register] = {}
+        self._blinders: dict[str | None, Blinder] = {}
 
     def load(self, db: Connection) -> None:
         for row in db.execute(select(sites.c.site, sites.c.pseudonym_key)):
@@ -47,12 +54,99 @@ class Registers:
             self._sites[site] = Register(key)
         return self._sites[site]
 
+    def blinder(self, db: Connection, site: str | None, otherwise: bytes) -> Blinder:
+        """The blind index of a site; under the key `otherwise` for events of no known site."""
+        if site not in self._blinders:
+            register = self.get(db, site) if site else None
+            self._blinders[site] = Blinder(register.key if register else otherwise)
+        return self._blinders[site]
+
+
+class Chunk:
+    """Rows of events gathered over some entries and written together: most events are nothing but their row."""
+
+    def __init__(self, db: Connection, registers: Registers, repeat_key: bytes, highest: dict[str, int]) -> None:
+        self._db, self._registers, self._repeat_key = db, registers, repeat_key
+        self.sensors = {r.keyid: (r.kind, r.site) for r in db.execute(select(sensors.c.keyid, sensors.c.kind, sensors.c.site))}
+        self.highest = dict(highest)  # sequence number of each sensor
+        self._last_seen: dict[str, int] = {}
+        self._rows: list[dict[str, Any]] = []
+        self._findings: list[dict[str, Any]] = []
+
+    def observe(self, opened: Opened, clear: bytes) -> Observed:
+        header, parsed = opened.header, ocsf.parse(clear)
+        _, site = self.sensors.get(header.source, ("", None))
+        seen = Observed(
+            entry=opened.number,
+            sensor=header.source,
+            seq=header.seq or 0,
+            digest=hashlib.blake2b(clear, key=self._repeat_key, digest_size=16).hexdigest(),
+            received_ms=header.t,
+            site=site or self._named_site(parsed),
+            event=parsed,
+        )
+        row = observe.row(seen) | {"tokens": self._tokens(seen)}
+        highest = self.highest.get(seen.sensor, 0)
+        self._findings += observe.remarks(seen, highest)
+        self._rows.append(row)
+        self.highest[seen.sensor] = max(highest, seen.seq)
+        self._last_seen[seen.sensor] = seen.received_ms
+        return seen
+
+    def _named_site(self, parsed: Event | ocsf.Malformed) -> str | None:
+        named = parsed.own.get("site") if isinstance(parsed, Event) else None
+        return named if isinstance(named, str) and self._registers.get(self._db, named) is not None else None
+
+    def _tokens(self, seen: Observed) -> bytes | None:
+        if not isinstance(seen.event, Event):
+            return None
+        return self._registers.blinder(self._db, seen.site, self._repeat_key).tokens(seen.event.body)
+
+    def undigested(self, entry: int, header: Header, error: Exception) -> None:
+        self._findings.append(
+            {
+                "entry": entry,
+                "detector": "undigested_entry",
+                "site": None,
+                "severity": "high",
+                "at_ms": header.t,
+                "summary": f"an entry from {header.source} could not be digested ({type(error).__name__})",
+                "data": {},
+            }
+        )
+
+    def store(self) -> None:
+        """Write what was gathered."""
+        if self._rows:
+            self._insert(self._rows)
+        if self._findings:
+            self._db.execute(upsert(findings).on_conflict_do_nothing(), self._findings)
+        for sensor, at_ms in self._last_seen.items():
+            self._db.execute(update(sensors).where(sensors.c.keyid == sensor).values(last_seen_ms=at_ms))
+            known = {"highest": self.highest[sensor]}
+            statement = upsert(sequences).values(sensor=sensor, **known)
+            self._db.execute(statement.on_conflict_do_update(index_elements=["sensor"], set_=known))
+
+    def _insert(self, rows: list[dict[str, Any]]) -> None:
+        try:
+            with self._db.begin_nested():
+                self._db.execute(insert(events), rows)
+        except IntegrityError:  # a number that was written twice: the others are kept
+            for row in rows:
+                try:
+                    with self._db.begin_nested():
+                        self._db.execute(insert(events).values(**row))
+                except IntegrityError as error:
+                    header = Header(v=1, t=row["received_ms"], kind="event", source=row["sensor"], seq=row["seq"], key="")
+                    self.undigested(row["entry"], header, error)
+
 
 class Pipeline:
     def __init__(self, journal: Journal, state: State, repeat_key: bytes, changed: Changed) -> None:
         self._journal, self._state, self._repeat_key, self._changed = journal, state, repeat_key, changed
         self.registers = Registers()
         self._position = 0
+        self._highest: dict[str, int] = {}  # of each sensor, as digested
         self._wake = asyncio.Event()
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="digest")
@@ -61,6 +155,7 @@ class Pipeline:
         """Digest what is in the log and not yet in the state; before anything else runs."""
         with self._state.begin() as db:
             self._position = db.scalar(select(cursor.c.value).where(cursor.c.name == "next_entry")) or 0
+            self._highest = {r.sensor: r.highest for r in db.execute(select(sequences))}
             self.registers.load(db)
         while self._position < self._journal.size:
             self._chunk()
@@ -73,11 +168,20 @@ class Pipeline:
                 await self._wake.wait()
                 self._wake.clear()
                 while self._position < self._journal.size:
-                    await loop.run_in_executor(self._thread, self._chunk)
+                    try:
+                        await loop.run_in_executor(self._thread, self._chunk)
+                    except Exception:  # a full disk: nothing of the chunk was kept, it is tried again
+                        log.exception("entries from %d on cannot be digested now", self._position)
+                        await asyncio.sleep(STUMBLE_SECONDS)
+                        continue
                     self._resolve()
                     self._changed.ring()
         finally:
             self._thread.shutdown(wait=True)
+
+    def position(self) -> int:
+        """The entry that is digested next."""
+        return self._position
 
     def wake(self) -> None:
         self._wake.set()
@@ -98,84 +202,70 @@ class Pipeline:
         self._waiting = [(e, f) for e, f in self._waiting if not f.done()]
 
     def _chunk(self) -> None:
-        position = self._position
+        entries = self._journal.read_many(self._position, CHUNK)
+        until = self._position + len(entries)
         with self._state.begin() as db:
-            for number in range(position, min(self._journal.size, position + CHUNK)):
-                self._safely(db, self._journal.read(number))
-                position = number + 1
-            statement = upsert(cursor).values(name="next_entry", value=position)
-            db.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": position}))
-        self._position = position
+            chunk = Chunk(db, self.registers, self._repeat_key, self._highest)
+            for opened in entries:
+                self._safely(db, chunk, opened)
+            chunk.store()
+            statement = upsert(cursor).values(name="next_entry", value=until)
+            db.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": until}))
+        self._position = until
+        self._highest = chunk.highest
 
-    def _safely(self, db: Connection, opened: Opened) -> None:
+    def _safely(self, db: Connection, chunk: "Chunk", opened: Opened) -> None:
         try:
-            with db.begin_nested():
-                self._reduce(db, opened)
+            if opened.clear is None:
+                return  # erased
+            if opened.header.kind == "event":
+                seen = chunk.observe(opened, opened.clear)
+                if not self._concerns(chunk, seen):
+                    return
+                with db.begin_nested():
+                    self._event(db, chunk, seen)
+            elif opened.header.kind == "decision":
+                with db.begin_nested():
+                    self._decision(db, opened, decisions.parse(opened.clear))
         except Exception as error:  # a bug in a reducer: keep the entry, say so, go on
             log.exception("entry %d could not be digested", opened.number)
-            statement = upsert(findings).values(
-                entry=opened.number,
-                detector="undigested_entry",
-                site=None,
-                severity="high",
-                at_ms=opened.header.t,
-                summary=f"an entry from {opened.header.source} could not be digested ({type(error).__name__})",
-                data={},
-            )
-            db.execute(statement.on_conflict_do_nothing())
+            chunk.undigested(opened.number, opened.header, error)
 
-    def _reduce(self, db: Connection, opened: Opened) -> None:
-        if opened.clear is None:
-            return  # erased
-        if opened.header.kind == "event":
-            self._event(db, opened, opened.clear)
-        elif opened.header.kind == "decision":
-            decision = decisions.parse(opened.clear)
-            if decision.type == "order_issued":
-                orders.digest_issued(db, decision)
-            elif decision.type == "subject_put":
-                self._put(db, decision.data["site"], opened.number, decision.data["subject"])
-            else:
-                cases.digest_decision(db, decision, opened.number)
+    def _decision(self, db: Connection, opened: Opened, decision: decisions.Decision) -> None:
+        if decision.type == "order_issued":
+            orders.digest_issued(db, decision)
+        elif decision.type == "subject_put":
+            self._put(db, decision.data["site"], opened.number, decision.data["subject"])
+        else:
+            cases.digest_decision(db, decision, opened.number)
 
-    def _event(self, db: Connection, opened: Opened, clear: bytes) -> None:
-        header = opened.header
-        sensor = db.execute(select(sensors.c.kind, sensors.c.site).where(sensors.c.keyid == header.source)).first()
-        parsed = ocsf.parse(clear)
-        seen = observe.Observed(
-            entry=opened.number,
-            sensor=header.source,
-            seq=header.seq or 0,
-            digest=hashlib.blake2b(clear, key=self._repeat_key, digest_size=16).hexdigest(),
-            received_ms=header.t,
-            site=sensor.site if sensor and sensor.site else self._named_site(db, parsed),
-            event=parsed,
-        )
-        observe.record(db, seen)
-        if sensor is None or not isinstance(parsed, Event):
-            return
+    def _concerns(self, chunk: "Chunk", seen: Observed) -> bool:
+        """Whether more follows from an event than its row."""
+        parsed = seen.event
+        if not isinstance(parsed, Event) or seen.sensor not in chunk.sensors:
+            return False
+        return parsed.class_uid in FOLLOWED or "inference" in parsed.own
+
+    def _event(self, db: Connection, chunk: "Chunk", seen: Observed) -> None:
+        kind, site = chunk.sensors[seen.sensor]
+        parsed = seen.event
+        assert isinstance(parsed, Event)
         if parsed.class_uid == ocsf.REMEDIATION_ACTIVITY:
-            orders.digest_reported(db, parsed.own, sensor.kind, sensor.site, header.t)
+            orders.digest_reported(db, parsed.own, kind, site, seen.received_ms)
         if seen.site is None:
             return
         # A shop's sensor speaks of its shop, a gateway of inferences: neither can pose as the other.
-        if sensor.kind == "wordpress" and parsed.class_uid == ocsf.USER_INVENTORY:
+        if kind == "wordpress" and parsed.class_uid == ocsf.USER_INVENTORY:
             self._subject(db, seen, parsed)
-        elif sensor.kind == "gateway" and parsed.class_uid == ocsf.DETECTION_FINDING:
-            cases.absorb(db, exposures.from_finding(db, seen, parsed), opened.number, header.t)
-        elif sensor.kind == "gateway" and "inference" in parsed.own:
+        elif kind == "gateway" and parsed.class_uid == ocsf.DETECTION_FINDING:
+            cases.absorb(db, exposures.from_finding(db, seen, parsed), seen.entry, seen.received_ms)
+        elif kind == "gateway" and "inference" in parsed.own:
             register = self.registers.get(db, seen.site)
             if register is not None:
                 fresh = exposures.from_inference(db, seen, parsed, register)
-                cases.absorb(db, fresh, opened.number, header.t)
+                cases.absorb(db, fresh, seen.entry, seen.received_ms)
 
-    def _named_site(self, db: Connection, parsed: Event | ocsf.Malformed) -> str | None:
-        named = parsed.own.get("site") if isinstance(parsed, Event) else None
-        if not isinstance(named, str):
-            return None
-        return db.scalar(select(sites.c.site).where(sites.c.site == named))
-
-    def _subject(self, db: Connection, seen: observe.Observed, parsed: Event) -> None:
+    def _subject(self, db: Connection, seen: Observed, parsed: Event) -> None:
         subject = parsed.own.get("subject")
         if not isinstance(subject, dict) or not self._put(db, seen.site or "", seen.entry, subject):
             observe.finding(db, seen, "malformed_event", "medium", "a register event without a person")

@@ -20,9 +20,11 @@ import sqlite3
 import threading
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -35,7 +37,8 @@ from checkvalve.evidence.merkle import EMPTY_ROOT, Tree, leaf_hash
 from checkvalve.store.recordkeys import KeysError, RecordKeys
 from checkvalve.store.segments import LENGTH, MAX_RECORD, SEGMENT_BYTES, read_segment, segment_name
 
-GROUP_RECORDS = 500
+GROUP_RECORDS = 1000
+RECENT_BYTES = 16 * 1024 * 1024  # clear bytes of the newest entries kept for their reader
 _DAMAGED = "Copy the directory as it is, run `checkvalve evidence verify`, then restore log/ from a backup"
 
 
@@ -83,6 +86,8 @@ class Journal:
         self._lock = threading.Lock()
         self._segment = self._leaves = -1
         self._segment_size = 0
+        self._recent: deque[tuple[int, Draft, str]] = deque()  # newest entries: number, content, key id
+        self._recent_bytes = 0
         (self.log / "segments").mkdir(mode=0o700, parents=True, exist_ok=True)
         self._guard = self._lock_directory()
         try:
@@ -117,15 +122,14 @@ class Journal:
 
     def append_many(self, drafts: Sequence[Draft]) -> list[int]:
         """Log the drafts; on return they are on disk. All or nothing; StoreBusyError when there is no room now."""
-        sealed: list[bytes] = []
-        keys: list[tuple[str, bytes]] = []
-        for position, d in enumerate(drafts, start=self.size):
-            # Ids that grow keep the key database's writes together; random ones cost a page each.
-            key_id, key = f"{position:016x}{secrets.token_hex(8)}", secrets.token_bytes(entry.KEY_BYTES)
-            keys.append((key_id, key))
-            sealed.append(entry.seal(d.clear, kind=d.kind, source=d.source, seq=d.seq, t=d.t, key_id=key_id, key=key))
-            if len(sealed[-1]) > MAX_RECORD:
-                raise JournalError(f"a record of {len(sealed[-1])} bytes", f"The log takes up to {MAX_RECORD}")
+        first = self.size
+        keys = _fresh_keys(first, len(drafts))
+        sealed = [
+            entry.seal(d.clear, kind=d.kind, source=d.source, seq=d.seq, t=d.t, key_id=key_id, key=key)
+            for d, (key_id, key) in zip(drafts, keys, strict=True)
+        ]
+        if any(len(s) > MAX_RECORD for s in sealed):
+            raise JournalError(f"a record of {max(map(len, sealed))} bytes", f"The log takes up to {MAX_RECORD}")
         with self._lock:
             try:
                 self.keys.put(keys)
@@ -135,25 +139,58 @@ class Journal:
                 if _is_full(error):
                     raise StoreBusyError("no room for the log", "free disk space; ingest goes on by itself") from error
                 raise
-            first = self.size - len(sealed)
+            self._remember(first, drafts, keys)
         return list(range(first, first + len(sealed)))
+
+    def _remember(self, first: int, drafts: Sequence[Draft], keys: Sequence[tuple[str, bytes]]) -> None:
+        for number, (d, (key_id, _)) in enumerate(zip(drafts, keys, strict=True), start=first):
+            self._recent.append((number, d, key_id))
+            self._recent_bytes += len(d.clear)
+        while self._recent_bytes > RECENT_BYTES:
+            self._recent_bytes -= len(self._recent.popleft()[1].clear)
 
     def read(self, number: int) -> Opened:
         parsed = entry.parse(self.record(number))
         key = self.keys.get(parsed.header.key)
         return Opened(number=number, header=parsed.header, clear=entry.unseal(parsed, key) if key else None)
 
+    def read_many(self, first: int, count: int) -> list[Opened]:
+        """Up to `count` entries from `first` on, in order. The newest come from memory, as they were written."""
+        with self._lock:
+            held = list(islice(self._recent, *self._held(first, count)))
+            end = min(first + count, held[0][0] if held else self.size)
+        parsed = [entry.parse(record) for record in self._records(first, end)]
+        keys = self.keys.get_many([p.header.key for p in parsed])
+        opened = [
+            Opened(number=n, header=p.header, clear=entry.unseal(p, keys[p.header.key]) if p.header.key in keys else None)
+            for n, p in enumerate(parsed, start=first)
+        ]
+        return [*opened, *(_opened(*r) for r in held)]
+
+    def _held(self, first: int, count: int) -> tuple[int, int]:
+        """Where entries first … first + count - 1 are in `_recent`."""
+        oldest = self._recent[0][0] if self._recent else self.size
+        return max(0, first - oldest), max(0, first + count - oldest)
+
     def record(self, number: int) -> bytes:
         if not 0 <= number < self.size:
             raise IndexError(f"no entry {number} in a log of {self.size}")
-        offset = self._offsets[number]
-        first = self._firsts[bisect_right(self._firsts, number) - 1]
-        descriptor = os.open(self.log / "segments" / segment_name(first), os.O_RDONLY)
-        try:
-            (length,) = LENGTH.unpack(os.pread(descriptor, LENGTH.size, offset))
-            return os.pread(descriptor, min(length, MAX_RECORD), offset + LENGTH.size)
-        finally:
-            os.close(descriptor)
+        return next(self._records(number, number + 1))
+
+    def _records(self, first: int, until: int) -> Iterator[bytes]:
+        """The records of entries first … until - 1, each segment opened once."""
+        number = first
+        while number < until:
+            place = bisect_right(self._firsts, number)
+            end = min(until, self._firsts[place] if place < len(self._firsts) else until)
+            descriptor = os.open(self.log / "segments" / segment_name(self._firsts[place - 1]), os.O_RDONLY)
+            try:
+                for offset in self._offsets[number:end]:
+                    (length,) = LENGTH.unpack(os.pread(descriptor, LENGTH.size, offset))
+                    yield os.pread(descriptor, min(length, MAX_RECORD), offset + LENGTH.size)
+            finally:
+                os.close(descriptor)
+            number = end
 
     def leaf_hashes(self, size: int) -> list[bytes]:
         data = os.pread(self._leaves, 32 * size, 0)
@@ -168,6 +205,9 @@ class Journal:
         StoreBusyError: nothing was erased. JournalError: erased, but a copy may stand until it is done again.
         """
         ids = [entry.parse(self.record(n)).header.key for n in numbers]
+        with self._lock:
+            self._recent.clear()
+            self._recent_bytes = 0
         try:
             return self.keys.delete(ids)
         except KeysError as error:
@@ -395,6 +435,19 @@ class GroupCommitter:
                 break
         group, self._waiting = self._waiting[:taken], self._waiting[taken:]
         return group
+
+
+def _fresh_keys(first: int, count: int) -> list[tuple[str, bytes]]:
+    """(id, key) for entries from `first` on. Ids that grow keep the key database's writes together."""
+    size = entry.KEY_BYTES + 8
+    chance = secrets.token_bytes(count * size)
+    parts = (chance[i : i + size] for i in range(0, count * size, size))
+    return [(f"{first + n:016x}{part[:8].hex()}", part[8:]) for n, part in enumerate(parts)]
+
+
+def _opened(number: int, draft: Draft, key_id: str) -> Opened:
+    header = Header(v=1, t=draft.t, kind=draft.kind, source=draft.source, seq=draft.seq, key=key_id)
+    return Opened(number=number, header=header, clear=draft.clear)
 
 
 def _write_all(descriptor: int, data: bytes, offset: int) -> None:

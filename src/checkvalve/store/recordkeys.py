@@ -3,6 +3,7 @@
 `secure_delete` overwrites; the write-ahead log is truncated after an erasure so that no copy stays behind.
 """
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -46,6 +47,12 @@ class RecordKeys:
         with self._lock:
             row = self._db.execute("SELECT key FROM record_keys WHERE id = ?", (key_id,)).fetchone()
         return row[0] if row else None
+
+    def get_many(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """Those that are there."""
+        with self._lock:
+            query = "SELECT id, key FROM record_keys WHERE id IN (SELECT value FROM json_each(?))"
+            return dict(self._db.execute(query, (json.dumps(ids),)).fetchall())
 
     def delete(self, ids: Iterable[str]) -> int:
         """Erase for good. Returns how many were there. KeysError when a reader kept old pages from being dropped."""

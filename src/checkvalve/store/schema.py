@@ -93,9 +93,35 @@ events = Table(
     Column("plugin", String, nullable=True),
     Column("route", String, nullable=True),
     Column("summary", String, nullable=False),  # one line, no personal data
+    Column("tokens", LargeBinary, nullable=True),  # blind index: 4 bytes each, sorted (docs/spec/log.md, section 9)
     UniqueConstraint("sensor", "seq"),
     Index("ix_events_site_time", "site", "time_ms"),
     Index("ix_events_trace", "trace"),
+)
+
+# The highest number digested of each sensor; outlives its rows in `events`, which are sealed away.
+sequences = Table(
+    "sequences",
+    metadata,
+    Column("sensor", String, primary_key=True),
+    Column("highest", BigInteger, nullable=False),
+)
+
+# Sealed segments of the query store, without gaps from entry 0: entries first … until - 1. `files`: table -> Sealed file.
+sealed = Table(
+    "sealed",
+    metadata,
+    Column("first", BigInteger, primary_key=True, autoincrement=False),
+    Column("until", BigInteger, nullable=False),
+    Column("events", BigInteger, nullable=False),
+    Column("files", JSON, nullable=False),
+)
+
+# Entries whose key was deleted on purpose; their blind index is left out when segments are merged.
+erased = Table(
+    "erased",
+    metadata,
+    Column("entry", BigInteger, primary_key=True, autoincrement=False),
 )
 
 subjects = Table(

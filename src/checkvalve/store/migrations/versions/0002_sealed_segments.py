@@ -1,0 +1,31 @@
+"""Sequence numbers a sensor, blind index, sealed segments, erased entries"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.add_column("events", sa.Column("tokens", sa.LargeBinary(), nullable=True))
+    op.create_table(
+        "sequences",
+        sa.Column("sensor", sa.String(), nullable=False),
+        sa.Column("highest", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("sensor", name=op.f("pk_sequences")),
+    )
+    op.execute("INSERT INTO sequences SELECT sensor, max(seq) FROM events WHERE seq IS NOT NULL GROUP BY sensor")
+    op.create_table(
+        "sealed",
+        sa.Column("first", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.Column("events", sa.BigInteger(), nullable=False),
+        sa.Column("files", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("first", name=op.f("pk_sealed")),
+    )
+    op.create_table(
+        "erased",
+        sa.Column("entry", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("entry", name=op.f("pk_erased")),
+    )
