@@ -25,6 +25,25 @@ HOOKS = (
     "rest_post_dispatch",
 )
 
+# Objects by their class, as the recorder names them.
+ARGUMENTS = {
+    "woocommerce_before_order_object_save": ["WC_Order", "WC_Data_Store"],
+    "woocommerce_after_order_object_save": ["WC_Order", "WC_Data_Store"],
+    "woocommerce_checkout_create_order_shipping_item": ["WC_Data", 0, "array", "WC_Order"],
+    "woocommerce_reduce_order_item_stock": ["WC_Data", "array", "WC_Order"],
+    "woocommerce_store_api_checkout_update_customer_from_request": ["WC_Data", "WP_REST_Request"],
+}
+ITEM = {
+    "backorders_allowed": False,
+    "extensions": {},
+    "images": [],
+    "item_data": [],
+    "low_stock_remaining": None,
+    "sold_individually": False,
+    "type": "simple",
+    "variation": [],
+}
+
 
 @pytest.mark.parametrize("by", ["token", "cookie"])
 def test_goods_are_bought_with_shipping_and_the_order_is_kept(
@@ -36,6 +55,11 @@ def test_goods_are_bought_with_shipping_and_the_order_is_kept(
         assert shopper.cart()["items_count"] == 0
     assert (cart["totals"]["total_shipping"], cart["totals"]["total_price"]) == ("490", "2890")
     assert (cart["totals"]["currency_code"], cart["totals"]["currency_minor_unit"]) == ("EUR", 2)
+    line, package = cart["items"][0], cart["shipping_rates"][0]
+    assert {name: line[name] for name in ITEM} == ITEM
+    assert line["prices"]["raw_prices"]["price"] == "24000000"
+    assert package["items"] == [{"key": line["key"], "name": line["name"], "quantity": 1}]
+    assert package["shipping_rates"][0]["meta_data"][0]["value"] == f"{line['name']} &times; 1"
     assert bought.status == "processing"
     assert bought.body["payment_result"]["payment_status"] == "success"
     kept = order(bought.id)
@@ -76,6 +100,8 @@ def test_hooks_fire_in_the_order_of_woocommerce_with_its_arguments(shop_site: Si
     ]
     assert record.arguments("woocommerce_store_api_checkout_update_order_from_request") == [["WC_Order", "WP_REST_Request"]]
     assert record.arguments("woocommerce_reduce_order_stock") == [["WC_Order"]]
+    for hook, kinds in ARGUMENTS.items():
+        assert record.arguments(hook)[0] == kinds, hook
     assert not record.has("woocommerce_checkout_order_processed")
     assert not record.has("woocommerce_payment_complete")
 

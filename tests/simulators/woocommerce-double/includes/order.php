@@ -8,7 +8,7 @@ defined( 'ABSPATH' ) || exit;
 /**
  * A line of an order: a product bought, or the shipping.
  */
-class WC_Order_Item {
+class WC_Order_Item extends WC_Data {
 
 	/** @var array<string,mixed> */
 	public $data;
@@ -57,7 +57,7 @@ class WC_Order_Item_Shipping extends WC_Order_Item {}
 /**
  * An order. Its columns are what is searched by; the rest is one JSON document in the same row.
  */
-class WC_Order {
+class WC_Order extends WC_Data {
 
 	/** @var int */
 	protected $id = 0;
@@ -260,7 +260,7 @@ class WC_Order {
 	}
 
 	public function save() {
-		do_action( 'woocommerce_before_order_object_save', $this, null );
+		do_action( 'woocommerce_before_order_object_save', $this, $this->get_data_store() );
 		$draft = 'checkout-draft' === $this->data['status'];
 		$new   = 0 === $this->id;
 		if ( $new ) {
@@ -274,7 +274,7 @@ class WC_Order {
 		} elseif ( ! $new ) {
 			do_action( 'woocommerce_update_order', $this->id, $this );
 		}
-		do_action( 'woocommerce_after_order_object_save', $this, null );
+		do_action( 'woocommerce_after_order_object_save', $this, $this->get_data_store() );
 		$this->tell_transition();
 		return $this->id;
 	}

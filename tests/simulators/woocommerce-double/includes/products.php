@@ -8,7 +8,7 @@ defined( 'ABSPATH' ) || exit;
 /**
  * One product. Values live in post meta under WooCommerce's own names.
  */
-class WC_Product {
+class WC_Product extends WC_Data {
 
 	/** @var int */
 	protected $id = 0;

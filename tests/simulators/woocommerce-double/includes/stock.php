@@ -7,7 +7,7 @@ defined( 'ABSPATH' ) || exit;
 
 function wc_maybe_reduce_stock_levels( $id, $order = null ) {
 	$order = $order instanceof WC_Order ? $order : wc_get_order( $id );
-	if ( ! $order || $order->get_stock_reduced() || ! apply_filters( 'woocommerce_payment_complete_reduce_order_stock', true, $order->get_id() ) ) {
+	if ( ! $order || $order->get_stock_reduced( 'edit' ) || ! apply_filters( 'woocommerce_payment_complete_reduce_order_stock', true, $order->get_id() ) ) {
 		return;
 	}
 	$order->set_stock_reduced( true );
@@ -18,7 +18,7 @@ function wc_maybe_reduce_stock_levels( $id, $order = null ) {
 
 function wc_maybe_increase_stock_levels( $id, $order = null ) {
 	$order = $order instanceof WC_Order ? $order : wc_get_order( $id );
-	if ( ! $order || ! $order->get_stock_reduced() || ! apply_filters( 'woocommerce_can_restore_order_stock', true, $order ) ) {
+	if ( ! $order || ! $order->get_stock_reduced( 'edit' ) || ! apply_filters( 'woocommerce_can_restore_order_stock', true, $order ) ) {
 		return;
 	}
 	$order->set_stock_reduced( false );

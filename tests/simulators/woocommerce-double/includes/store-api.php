@@ -124,7 +124,7 @@ function wc_double_api_checkout( WP_REST_Request $request ) {
 		return wc_double_error( 'cart_empty', 'Cannot place an order, your cart is empty.', 409, array( 'cart' => wc_double_cart_json() ) );
 	}
 	wc_double_take_addresses( $request );
-	do_action( 'woocommerce_store_api_checkout_update_customer_from_request', null, $request );
+	do_action( 'woocommerce_store_api_checkout_update_customer_from_request', new WC_Customer(), $request );
 	$draft = wc_get_order( (int) WC()->session->get( 'store_api_draft_order', 0 ) );
 	$order = $draft && $draft->has_status( 'checkout-draft' ) ? $draft : new WC_Order();
 	$order->set_created_via( 'store-api' );

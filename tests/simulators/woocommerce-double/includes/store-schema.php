@@ -22,16 +22,22 @@ function wc_double_cart_item( array $values ) {
 	$product = $values['data'];
 	$price   = wc_double_minor( $product->get_price() );
 	$total   = wc_double_minor( $values['line_total'] );
-	return array(
+	$raw     = array_fill_keys( array( 'price', 'regular_price', 'sale_price' ), $price . str_repeat( '0', 6 - wc_get_price_decimals() ) );
+	$nothing = array_fill_keys( array( 'images', 'variation', 'item_data' ), array() ) + array_fill_keys( array( 'show_backorder_badge', 'backorders_allowed', 'sold_individually' ), false );
+	return $nothing + array(
 		'key'                => $values['key'],
 		'id'                 => $product->get_id(),
 		'type'               => 'simple',
 		'quantity'           => $values['quantity'],
 		'quantity_limits'    => array( 'minimum' => 1, 'maximum' => $product->managing_stock() ? (int) $product->get_stock_quantity() : 9999, 'multiple_of' => 1, 'editable' => true ),
 		'name'               => $product->get_name(),
+		'short_description'  => '',
+		'description'        => $product->get_description(),
 		'sku'                => $product->get_sku(),
+		'low_stock_remaining' => null,
+		'extensions'         => new stdClass(),
 		'permalink'          => $product->get_permalink(),
-		'prices'             => array( 'price' => $price, 'regular_price' => $price, 'sale_price' => $price, 'price_range' => null ) + wc_double_currency(),
+		'prices'             => array( 'price' => $price, 'regular_price' => $price, 'sale_price' => $price, 'price_range' => null ) + wc_double_currency() + array( 'raw_prices' => array( 'precision' => 6 ) + $raw ),
 		'totals'             => array( 'line_subtotal' => $total, 'line_subtotal_tax' => '0', 'line_total' => $total, 'line_total_tax' => '0' ) + wc_double_currency(),
 		'catalog_visibility' => $product->get_catalog_visibility(),
 	);
@@ -58,11 +64,14 @@ function wc_double_rates_json( WC_Cart $cart ) {
 	}
 	$chosen = $cart->rate();
 	$rates  = array();
+	$lines  = array_values( $cart->get_cart() );
+	$items  = array_map( fn( $line ) => array( 'key' => $line['key'], 'name' => $line['data']->get_name(), 'quantity' => $line['quantity'] ), $lines );
+	$packed = array( array( 'key' => 'Items', 'value' => implode( ', ', array_map( fn( $item ) => $item['name'] . ' &times; ' . $item['quantity'], $items ) ) ) );
 	foreach ( $cart->rates() as $rate ) {
-		$rates[] = array( 'rate_id' => $rate['id'], 'name' => $rate['label'], 'description' => '', 'price' => wc_double_minor( $rate['cost'] ), 'taxes' => '0', 'instance_id' => $rate['instance_id'], 'method_id' => $rate['method_id'], 'selected' => $rate['id'] === $chosen['id'] ) + wc_double_currency();
+		$rates[] = array( 'rate_id' => $rate['id'], 'name' => $rate['label'], 'description' => '', 'delivery_time' => '', 'price' => wc_double_minor( $rate['cost'] ), 'taxes' => '0', 'instance_id' => $rate['instance_id'], 'method_id' => $rate['method_id'], 'meta_data' => $packed, 'selected' => $rate['id'] === $chosen['id'] ) + wc_double_currency();
 	}
 	$to = array_intersect_key( $cart->address( 'shipping' ), array_flip( array( 'address_1', 'address_2', 'city', 'state', 'postcode', 'country' ) ) );
-	return array( array( 'package_id' => 0, 'name' => 'Shipment', 'destination' => $to, 'shipping_rates' => $rates ) );
+	return array( array( 'package_id' => 0, 'name' => 'Shipment', 'destination' => $to, 'items' => $items, 'shipping_rates' => $rates ) );
 }
 
 function wc_double_cart_json() {
