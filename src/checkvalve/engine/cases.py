@@ -93,6 +93,9 @@ def digest_decision(db: Connection, decision: Decision, entry: int) -> None:
         case "organisation_set":
             values = {"site": data["site"], "data": data["organisation"]}
             db.execute(upsert(organisation).values(**values).on_conflict_do_update(index_elements=["site"], set_=values))
+        case "transition":
+            logged = (transitions.c.id == data["transition"]["id"]) & transitions.c.handled_ms.is_(None)
+            db.execute(update(transitions).where(logged).values(handled_ms=decision.at_ms))
         case "draft":
             _draft(db, decision, entry)
 
@@ -111,6 +114,7 @@ def _draft(db: Connection, decision: Decision, entry: int) -> None:
     if incident is None or db.execute(statement.on_conflict_do_nothing()).rowcount != 1:
         return
     data = {"regime": document["regime"], "version": document["version"], "complete": document["complete"]}
+    data["saw"] = decision.data.get("saw", 0)
     store(db, incident, case.change(incident, "draft_ready", decision.at_ms, (entry,), data))
 
 

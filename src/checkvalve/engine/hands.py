@@ -135,6 +135,8 @@ class Hands:
         undone = self._orders.get(jti_of(command.data["command"]))
         if undone is None:
             return _outcome(command, "done", "the order was never issued")
+        if undone.expires_ms <= self._now_ms():
+            return _outcome(command, "done", "the order had ended by itself")
         if self._orders.get(jti_of(command.id)) is None:
             left = max(60, (undone.expires_ms - self._now_ms()) // 1000)
             made = self._orders.make(

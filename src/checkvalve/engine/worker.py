@@ -1,7 +1,7 @@
 """The worker: takes transitions and commands as they become due, does the I/O, and logs what came of it.
 
-A row is claimed by a conditional UPDATE and worked on only if exactly one row changed. Before any command of a case is
-carried out, every transition that led to it is an entry of the log.
+A command is claimed by a conditional UPDATE and worked on only if exactly one row changed. Before it is carried out, every
+transition that led to it is an entry of the log; those that came later (a flood of exposures) never hold it up.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 
 from checkvalve.actuators.http import ShopError
 from checkvalve.actuators.wordpress import Shop
-from checkvalve.engine import casework, decisions
+from checkvalve.engine import cases, casework, decisions
 from checkvalve.engine.changed import Changed
 from checkvalve.engine.hands import Again, Decide, Hands
 from checkvalve.engine.orders import OrderBook
@@ -27,6 +27,7 @@ from checkvalve.store.state import State
 log = logging.getLogger("checkvalve.worker")
 
 IDLE_SECONDS = 0.5
+TRANSITIONS_AT_ONCE = 500
 RETRY_MS = 1000
 MAX_RETRY_MS = 30_000
 DRAFT_AFTER = ("contained", "containment_failed", "run_finished", "aware_set", "late_reason_set")
@@ -48,6 +49,7 @@ class Worker:
         self._settings, self._changed, self._now_ms = settings, changed, now_ms
         self._tasks: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
+        self._drafts_due = True  # a stop may have come between a change and its draft
         self.shops: dict[str, str | None] = {}  # site -> why it cannot be reached, None when it can
 
     async def start(self) -> None:
@@ -66,8 +68,11 @@ class Worker:
         while True:
             changed = self._changed.watch()
             try:
-                await self._log_transitions()
+                if await self._log_transitions():
+                    self._drafts_due = True
                 self._start_commands()
+                if self._drafts_due:
+                    self._drafts_due = not await self._write_drafts()
             except Exception:  # the worker must outlive any one case
                 log.exception("the worker stumbled")
                 await asyncio.sleep(IDLE_SECONDS)
@@ -75,13 +80,11 @@ class Worker:
 
     # --- transitions -------------------------------------------------------------------------------------------------
 
-    async def _log_transitions(self) -> None:
-        """Each change of a case becomes an entry; some call for a new draft."""
-        query = select(transitions).where(transitions.c.handled_ms.is_(None))
+    async def _log_transitions(self) -> bool:
+        """Each change of a case becomes an entry, and is handled once that is digested. Whether there were any."""
+        query = select(transitions).where(transitions.c.handled_ms.is_(None)).limit(TRANSITIONS_AT_ONCE)
         with self._state.read() as db:
             rows = db.execute(query.order_by(transitions.c.at_ms, transitions.c.incident, transitions.c.position)).all()
-        if not rows:
-            return
         drafts = [
             decisions.draft(
                 "transition",
@@ -91,29 +94,44 @@ class Worker:
             )
             for row in rows
         ]
-        await self._decide(drafts)
-        with self._state.begin() as db:
-            for row in rows:
-                unhandled = (transitions.c.id == row.id) & transitions.c.handled_ms.is_(None)
-                db.execute(update(transitions).where(unhandled).values(handled_ms=self._now_ms()))
-        for incident in dict.fromkeys(row.incident for row in rows if row.kind in DRAFT_AFTER):
-            await self.write_draft(incident)
+        if drafts:
+            await self._decide(drafts)
+        return bool(drafts)
+
+    async def _write_drafts(self) -> bool:
+        """A new draft for each case that changed since its last; False when one could not be made."""
+        with self._state.read() as db:
+            due = casework.undrafted(db, DRAFT_AFTER)
+        good = True
+        for incident in due:
+            try:
+                await self.write_draft(incident)
+            except Exception:  # one case's draft does not hold up another's
+                log.exception("no draft for %s", incident)
+                good = False
+        return good
 
     async def write_draft(self, incident: str, regime: str = REGIME) -> int | None:
         """Prepare and log a new version of a draft; its version number, or None if there is no such case."""
         with self._state.read() as db:
             notification = casework.prepare(db, incident, regime, self._now_ms())
-        if notification is None:
+            case = cases.load(db, incident)
+        if notification is None or case is None:
             return None
-        await self._decide([decisions.draft("draft", at_ms=self._now_ms(), notification=notification.as_json())])
+        draft = decisions.draft("draft", at_ms=self._now_ms(), notification=notification.as_json(), saw=case.positions)
+        await self._decide([draft])
         return notification.version
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
     def _start_commands(self) -> None:
         due = (commands.c.status == "queued") & (commands.c.due_ms <= self._now_ms())
-        unlogged = select(transitions.c.incident).where(transitions.c.handled_ms.is_(None))
-        query = select(commands).where(due, commands.c.incident.not_in(unlogged)).order_by(commands.c.position)
+        unlogged = select(transitions.c.id).where(
+            transitions.c.incident == commands.c.incident,
+            transitions.c.handled_ms.is_(None),
+            transitions.c.at_ms <= commands.c.created_ms,
+        )
+        query = select(commands).where(due, ~unlogged.exists()).order_by(commands.c.position)
         with self._state.read() as db:
             rows = db.execute(query).all()
         for row in rows:
