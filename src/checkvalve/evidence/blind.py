@@ -28,34 +28,40 @@ _PLUMBING: Final = frozenset(
         *("site", "session", "trace", "identifiers", "context_error", "version", "nonce", "iat", "exp", "span", "encoding"),
     )
 )
+_MEASURES: Final = ("_ms", "_tokens", "_id", "duration")
+_ASCII_WORD: Final = re.compile(r"[0-9a-z]+")
 _EMAIL: Final = re.compile(r"[^\s\"'<>()\[\]{},;:|\\]{1,64}@[^\s\"'<>()\[\]{},;:|\\@]{1,255}")
 _PHONE: Final = re.compile(r"\d(?:[ ()/.\-]{0,3}\d){6,16}")
 _PHONE_VALUE: Final = re.compile(r"\+?[\d ()/.\-]{7,40}")
 
 
-def texts(value: Any, field: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
+def texts(body: Any) -> list[tuple[str, str]]:
     """(field, text) of everything said in an event's body; text that is JSON is looked into. Fields are dotted paths."""
+    found: list[tuple[str, str]] = []
+    _collect(body, "", 0, found)
+    return found
+
+
+def _collect(value: Any, field: str, depth: int, found: list[tuple[str, str]]) -> None:
     if isinstance(value, str):
-        inner = _json(value) if depth < MAX_DEPTH else None
+        inner = _json(value) if value[:1] in ("{", "[") and depth < MAX_DEPTH else None
         if inner is None:
-            yield field, value
+            found.append((field, value))
         else:
-            yield from texts(inner, field, depth + 1)
+            _collect(inner, field, depth + 1, found)
     elif isinstance(value, dict):
         for key, part in value.items():
-            if key not in _PLUMBING and not (isinstance(part, int) and key.endswith(("_ms", "_tokens", "_id"))):
-                yield from texts(part, f"{field}.{key}" if field else key, depth + 1)
+            if key not in _PLUMBING:
+                _collect(part, f"{field}.{key}" if field else key, depth + 1, found)
     elif isinstance(value, list):
         for part in value:
-            yield from texts(part, field, depth + 1)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield field, str(value)
+            _collect(part, field, depth + 1, found)
+    elif isinstance(value, int | float) and not isinstance(value, bool) and not field.endswith(_MEASURES):
+        found.append((field, str(value)))
 
 
 def _json(text: str) -> Any:
     """What a text that is a JSON object or list holds; None for other text."""
-    if text[:1] not in ("{", "["):
-        return None
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
@@ -64,7 +70,8 @@ def _json(text: str) -> Any:
 
 def terms(text: str) -> set[Term]:
     folded = fold(text)
-    found: set[Term] = {("word", w) for w in words(folded) if 1 < len(w) <= MAX_WORD}
+    said = _ASCII_WORD.findall(folded) if folded.isascii() else words(folded)
+    found: set[Term] = {("word", w) for w in set(said) if 1 < len(w) <= MAX_WORD}
     if "@" in folded:
         found.update(("email", a) for a in _addresses(folded))
     found.update(("phone", p) for p in _phones(folded))
@@ -97,10 +104,13 @@ class Blinder:
         """The sorted tokens of an event's body, four bytes each (see `pack`)."""
         if len(self._known) > REMEMBERED:
             self._known.clear()
-        found: set[Term] = set()
-        for text in {t for _, t in texts(body)}:
-            found |= terms(text)
-        return pack({self._known.get(t) or self._known.setdefault(t, token(self._key, t)) for t in found})
+        known, tokens = self._known, set()
+        for term in terms("\n".join(t for _, t in texts(body))):  # no term goes over a line break
+            number = known.get(term)
+            if number is None:
+                number = known[term] = token(self._key, term)
+            tokens.add(number)
+        return pack(tokens)
 
 
 def pack(tokens: set[int]) -> bytes:
