@@ -1,9 +1,10 @@
-"""checkvalve evidence verify | scope | key."""
+"""checkvalve evidence verify | scope | key | ingest."""
 
 import argparse
 from dataclasses import asdict
 from typing import Any
 
+from checkvalve.cli import ingest
 from checkvalve.cli.output import NO, OK, console, print_json
 from checkvalve.engine import offline
 from checkvalve.engine.errors import EngineError
@@ -31,6 +32,7 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     for name in offline.SCOPE_FILTERS:
         scope.add_argument(f"--{name}")
     scope.set_defaults(run=_scope)
+    ingest.add_parser(actions, common)
 
 
 def _verify(arguments: argparse.Namespace) -> int:

@@ -13,7 +13,9 @@ from checkvalve.engine.accounts import Accounts
 from checkvalve.engine.changed import Changed
 from checkvalve.engine.hands import Hands
 from checkvalve.engine.identity import Identity, load_identity
+from checkvalve.engine.importer import Importer
 from checkvalve.engine.ingest import Accepted, Ingest
+from checkvalve.engine.local_api import Gatekeeper
 from checkvalve.engine.orders import OrderBook
 from checkvalve.engine.pairing import Pairing
 from checkvalve.engine.pipeline import Pipeline
@@ -41,6 +43,8 @@ class Core:
         self.committer = GroupCommitter(journal)
         self.pipeline = Pipeline(journal, state, identity.repeat_key, self.changed)
         self.ingest = Ingest(state, self.committer, identity.repeat_key, self.pipeline.position)
+        self.importer = Importer(state, self.committer, self.pipeline)
+        self.gatekeeper = Gatekeeper(identity)
         self.accounts = Accounts(state)
         self.orders = OrderBook(state, identity)
         self.pairing = Pairing(state, identity, settings, self.ingest.next_sequence)

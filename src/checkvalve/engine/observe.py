@@ -15,7 +15,7 @@ from checkvalve.store.schema import findings, inferences, subjects
 
 FUTURE_MS = 300_000
 MAX_TEXT = 200
-NOT_READ = dict.fromkeys(("time_ms", "class_uid", "activity_id", "trace", "session", "requester", "plugin", "route"))
+NOT_READ = dict.fromkeys(("time_ms", "class_uid", "activity_id", "trace", "session", "requester", "plugin", "route", "object"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,7 @@ def row(seen: Observed) -> dict[str, Any]:
         "plugin": _text(own.get("plugin")),
         "route": _text(own.get("route")),
         "summary": summary(parsed),
+        "object": _object(parsed.body),
     }
 
 
@@ -180,6 +181,17 @@ def summary(found: Event) -> str:
             return f"{api.get('operation', '?')} -> {answer.get('code', '?')}"[:MAX_TEXT]
         case _:
             return f"event of class {found.class_uid}"
+
+
+def _object(body: dict[str, Any]) -> str | None:
+    """What the event is about, as `type:id`."""
+    for resource in _list(body.get("web_resources"))[:1]:
+        if isinstance(resource, dict) and _text(resource.get("uid")):
+            return f"{_text(resource.get('type')) or 'resource'}:{resource['uid']}"[:MAX_TEXT]
+    for name in ("user", "app"):
+        if isinstance(body.get(name), dict) and _text(body[name].get("uid")):
+            return f"{name}:{body[name]['uid']}"[:MAX_TEXT]
+    return None
 
 
 def _requester(own: dict[str, Any]) -> str | None:

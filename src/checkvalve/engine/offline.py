@@ -236,7 +236,7 @@ def import_subjects(settings: Settings, people: list[Person], site: str | None) 
     core = open_core(settings)
     try:
         core.pipeline.catch_up()
-        name, key = _import_site(core.state, site)
+        name, key = chosen_site(core.state, site)
         drafts, count = [], 0
         for person in people:
             ids = identifiers(
@@ -259,7 +259,8 @@ def import_subjects(settings: Settings, people: list[Person], site: str | None) 
     return Imported(site=name, people=len(people), identifiers=count)
 
 
-def _import_site(state: State, wanted: str | None) -> tuple[str, bytes]:
+def chosen_site(state: State, wanted: str | None) -> tuple[str, bytes]:
+    """A shop and its pseudonym key: the one named, the only one, or one made for imports when there is none."""
     with state.begin() as db:
         rows = db.execute(select(sites.c.site, sites.c.pseudonym_key)).all()
         if wanted is None and not rows:

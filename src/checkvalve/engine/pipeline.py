@@ -14,11 +14,12 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
 from checkvalve.detection.register import Register
-from checkvalve.engine import cases, decisions, exposures, observe, orders
+from checkvalve.engine import cases, decisions, exposures, imports, observe, orders
 from checkvalve.engine.changed import Changed
 from checkvalve.engine.observe import Observed
 from checkvalve.events import event as ocsf
 from checkvalve.events.event import Event
+from checkvalve.events.imports.envelope import Imported, unwrap
 from checkvalve.evidence.blind import Blinder
 from checkvalve.evidence.entry import Header
 from checkvalve.store.journal import Journal, Opened
@@ -58,7 +59,7 @@ class Registers:
         """The blind index of a site; under the key `otherwise` for events of no known site."""
         if site not in self._blinders:
             register = self.get(db, site) if site else None
-            self._blinders[site] = Blinder(register.key if register else otherwise)
+            self._blinders[site] = Blinder(otherwise if register is None else register.key)
         return self._blinders[site]
 
 
@@ -72,8 +73,11 @@ class Chunk:
         self._last_seen: dict[str, int] = {}
         self._rows: list[dict[str, Any]] = []
         self._findings: list[dict[str, Any]] = []
+        self._imported: list[tuple[str, int, int | None]] = []
 
     def observe(self, opened: Opened, clear: bytes) -> Observed:
+        if opened.header.source.startswith(imports.PREFIX):
+            return self._observe_import(opened, unwrap(clear))
         header, parsed = opened.header, ocsf.parse(clear)
         _, site = self.sensors.get(header.source, ("", None))
         seen = Observed(
@@ -85,13 +89,41 @@ class Chunk:
             site=site or self._named_site(parsed),
             event=parsed,
         )
-        row = observe.row(seen) | {"tokens": self._tokens(seen)}
+        self._add(seen, observe.row(seen) | {"tokens": self._tokens(seen)})
+        return seen
+
+    def _observe_import(self, opened: Opened, found: Imported) -> Observed:
+        """A record of another program's log. Its time may be unknown, and it stays so."""
+        header, head = opened.header, found.head
+        register = self._registers.get(self._db, head.site)
+        key = register.key if register is not None else self._repeat_key
+        seen = Observed(
+            entry=opened.number,
+            sensor=header.source,
+            seq=header.seq or 0,
+            digest=head.key,
+            received_ms=header.t,
+            site=head.site if register is not None else None,
+            event=imports.event(found, key, header.t),
+        )
+        tokens = self._registers.blinder(self._db, seen.site, self._repeat_key).tokens(imports.searched(found))
+        row = observe.row(seen) | {"tokens": tokens, "time_ms": head.time}
+        if isinstance(seen.event, Event) and isinstance(seen.event.body.get("message"), str):
+            row["summary"] = seen.event.body["message"][: observe.MAX_TEXT]
+        self._add(seen, row)
+        self._imported.append((head.key, opened.number, head.within))
+        return seen
+
+    def _add(self, seen: Observed, row: dict[str, Any]) -> None:
         highest = self.highest.get(seen.sensor, 0)
         self._findings += observe.remarks(seen, highest)
         self._rows.append(row)
         self.highest[seen.sensor] = max(highest, seen.seq)
         self._last_seen[seen.sensor] = seen.received_ms
-        return seen
+
+    def kind(self, sensor: str) -> str:
+        """wordpress, gateway or import; empty for one that nobody knows."""
+        return "import" if sensor.startswith(imports.PREFIX) else self.sensors.get(sensor, ("", None))[0]
 
     def _named_site(self, parsed: Event | ocsf.Malformed) -> str | None:
         named = parsed.own.get("site") if isinstance(parsed, Event) else None
@@ -119,6 +151,7 @@ class Chunk:
         """Write what was gathered."""
         if self._rows:
             self._insert(self._rows)
+        imports.remember(self._db, self._imported)
         if self._findings:
             self._db.execute(upsert(findings).on_conflict_do_nothing(), self._findings)
         for sensor, at_ms in self._last_seen.items():
@@ -242,24 +275,23 @@ class Pipeline:
     def _concerns(self, chunk: "Chunk", seen: Observed) -> bool:
         """Whether more follows from an event than its row."""
         parsed = seen.event
-        if not isinstance(parsed, Event) or seen.sensor not in chunk.sensors:
+        if not isinstance(parsed, Event) or not chunk.kind(seen.sensor):
             return False
         return parsed.class_uid in FOLLOWED or "inference" in parsed.own
 
     def _event(self, db: Connection, chunk: "Chunk", seen: Observed) -> None:
-        kind, site = chunk.sensors[seen.sensor]
-        parsed = seen.event
+        kind, parsed = chunk.kind(seen.sensor), seen.event
         assert isinstance(parsed, Event)
-        if parsed.class_uid == ocsf.REMEDIATION_ACTIVITY:
-            orders.digest_reported(db, parsed.own, kind, site, seen.received_ms)
+        if parsed.class_uid == ocsf.REMEDIATION_ACTIVITY and kind != "import":
+            orders.digest_reported(db, parsed.own, *chunk.sensors[seen.sensor], seen.received_ms)
         if seen.site is None:
             return
-        # A shop's sensor speaks of its shop, a gateway of inferences: neither can pose as the other.
+        # A shop's sensor speaks of its shop, a gateway (or a log of a model) of inferences: neither can pose as the other.
         if kind == "wordpress" and parsed.class_uid == ocsf.USER_INVENTORY:
             self._subject(db, seen, parsed)
-        elif kind == "gateway" and parsed.class_uid == ocsf.DETECTION_FINDING:
+        elif kind in ("gateway", "import") and parsed.class_uid == ocsf.DETECTION_FINDING:
             cases.absorb(db, exposures.from_finding(db, seen, parsed), seen.entry, seen.received_ms)
-        elif kind == "gateway" and "inference" in parsed.own:
+        elif kind in ("gateway", "import") and "inference" in parsed.own:
             register = self.registers.get(db, seen.site)
             if register is not None:
                 fresh = exposures.from_inference(db, seen, parsed, register)

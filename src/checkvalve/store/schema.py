@@ -93,6 +93,7 @@ events = Table(
     Column("plugin", String, nullable=True),
     Column("route", String, nullable=True),
     Column("summary", String, nullable=False),  # one line, no personal data
+    Column("object", String, nullable=True),  # what it was done to: type:id, e.g. wc_order:1042
     Column("tokens", LargeBinary, nullable=True),  # blind index: 4 bytes each, sorted (docs/spec/log.md, section 9)
     UniqueConstraint("sensor", "seq"),
     Index("ix_events_site_time", "site", "time_ms"),
@@ -105,16 +106,6 @@ sequences = Table(
     metadata,
     Column("sensor", String, primary_key=True),
     Column("highest", BigInteger, nullable=False),
-)
-
-# Sealed segments of the query store, without gaps from entry 0: entries first … until - 1. `files`: table -> Sealed file.
-sealed = Table(
-    "sealed",
-    metadata,
-    Column("first", BigInteger, primary_key=True, autoincrement=False),
-    Column("until", BigInteger, nullable=False),
-    Column("events", BigInteger, nullable=False),
-    Column("files", JSON, nullable=False),
 )
 
 # Entries whose key was deleted on purpose; their blind index is left out when segments are merged.

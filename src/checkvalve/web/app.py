@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from checkvalve.engine.core import Core
-from checkvalve.web import sensors
+from checkvalve.web import local, sensors
 from checkvalve.web.console import console_app
 
 
@@ -22,7 +22,7 @@ def build_app(core: Core) -> Starlette:
         finally:
             await core.stop()
 
-    app = Starlette(routes=[*sensors.ROUTES, Mount("/", console_app(core))], lifespan=lifespan)
+    app = Starlette(routes=[*sensors.ROUTES, *local.ROUTES, Mount("/", console_app(core))], lifespan=lifespan)
     app.state.core = core
     return app
 

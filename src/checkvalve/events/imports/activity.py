@@ -48,7 +48,7 @@ def parts(kind: str, who: str | None, address: object, message: str, context: Co
     """Fields `class_uid`, `activity_id`, `own` and `body` of what was said."""
     class_uid, activity_id, attributes = KINDS.get(kind, OTHER)
     own: dict[str, Any] = {"requester": {"ref": who}} if who else {}
-    body: dict[str, Any] = {**attributes, "message": message}
+    body: dict[str, Any] = {**attributes, "message": f"{message} by {who}" if who else message}
     if who:
         body["user"] = {"uid": who}
     if isinstance(address, str) and address:

@@ -62,4 +62,4 @@ def pattern(path: str) -> str:
     return "/" + "/".join("{n}" if _NUMBER.fullmatch(p) else p if _PLAIN.fullmatch(p) else "{…}" for p in parts)
 
 
-FORMAT = Format(name="combined", title="web server access log", cut=cutting.lines, read=read)
+FORMAT = Format(name="combined", title="web server access log", cut=cutting.lines, read=read, in_order=True)

@@ -9,9 +9,13 @@ from checkvalve.events.imports.types import Moment, Piece
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`key` knows the record again; `time`/`within` are its moment (`known.py`, `types.Moment`); `line` is its first line."""
+    """`source` names the program and machine it is from, `line` its first line in the file.
+
+    `key` knows the record again (`known.py`), `time` and `within` are its moment (`types.Moment`).
+    """
 
     format: str
+    source: str
     site: str
     key: str
     line: int

@@ -130,4 +130,4 @@ def _duration(text: str) -> int:
         return 0
 
 
-FORMAT = Format(name="model-server", title="model server log", cut=cutting.lines, read=read)
+FORMAT = Format(name="model-server", title="model server log", cut=cutting.lines, read=read, in_order=True)

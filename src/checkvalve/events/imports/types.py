@@ -69,3 +69,4 @@ class Format:
     title: str  # as people call the program
     cut: Callable[[BinaryIO], Iterator[Piece]]
     read: Callable[[Piece, Context], Said | Malformed]
+    in_order: bool = False  # records follow each other in time: one without a time came at or after the one before

@@ -1,4 +1,4 @@
-"""Sequence numbers a sensor, blind index, sealed segments, erased entries"""
+"""Sequence numbers a sensor, object, blind index, erased entries"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,6 +8,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
+    op.add_column("events", sa.Column("object", sa.String(), nullable=True))
     op.add_column("events", sa.Column("tokens", sa.LargeBinary(), nullable=True))
     op.create_table(
         "sequences",
@@ -16,14 +17,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sensor", name=op.f("pk_sequences")),
     )
     op.execute("INSERT INTO sequences SELECT sensor, max(seq) FROM events WHERE seq IS NOT NULL GROUP BY sensor")
-    op.create_table(
-        "sealed",
-        sa.Column("first", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("until", sa.BigInteger(), nullable=False),
-        sa.Column("events", sa.BigInteger(), nullable=False),
-        sa.Column("files", sa.JSON(), nullable=False),
-        sa.PrimaryKeyConstraint("first", name=op.f("pk_sealed")),
-    )
     op.create_table(
         "erased",
         sa.Column("entry", sa.BigInteger(), autoincrement=False, nullable=False),

@@ -1,0 +1,300 @@
+"""A file of another program into the log: read, keyed, sent in batches to a running core or written by ourselves.
+
+Every record that stands in the file is in the log when this ends. Ended half way (an error, kill -9), the same call goes on:
+records that are in the log already are known again.
+"""
+
+import asyncio
+import contextlib
+import gzip
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import msgspec
+
+from checkvalve.engine.core import now_ms, open_core
+from checkvalve.engine.errors import EngineError, JournalError
+from checkvalve.engine.identity import load_identity
+from checkvalve.engine.importer import source_of
+from checkvalve.engine.imports import zone
+from checkvalve.engine.local_api import LocalApi
+from checkvalve.engine.offline import chosen_site, prepared
+from checkvalve.engine.settings import Settings
+from checkvalve.events.event import Malformed
+from checkvalve.events.imports.envelope import Head, Imported, wrap
+from checkvalve.events.imports.formats import FORMATS
+from checkvalve.events.imports.known import Keyer
+from checkvalve.events.imports.types import Context, Format, Moment, Piece
+
+BATCH_RECORDS = 500
+BATCH_BYTES = 4 * 1024 * 1024
+TRIED = 200  # a file of whose first records none can be read is not of this format
+
+Progress = Callable[[int], None]  # bytes of the file read so far
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the person asked for. `zone`, `day_first`, `started_ms` as in `events.imports.types.Context`."""
+
+    path: Path
+    format: str
+    site: str | None = None
+    name: str | None = None
+    zone: str = "UTC"
+    day_first: bool | None = None
+    started_ms: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Result:
+    """What came of it: `records` in the file, `entries` new in the log, `known` before, `malformed` of the records."""
+
+    format: str
+    source: str
+    site: str
+    records: int = 0
+    entries: int = 0
+    known: int = 0
+    malformed: int = 0
+    undated: int = 0
+    first_ms: int | None = None
+    last_ms: int | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+class Target(Protocol):
+    """Where batches go."""
+
+    def put(self, clears: list[bytes]) -> tuple[int, int]:
+        """(new entries, records known before)."""
+        ...
+
+
+def import_file(settings: Settings, wanted: Wanted, progress: Progress) -> Result:
+    """EngineError, with nothing stored, when the file, the format or an option is wrong."""
+    if wanted.format not in FORMATS:
+        raise EngineError("bad_format", f"{wanted.format[:40]!r} is not known; known: {', '.join(FORMATS)}")
+    source = source_of(wanted.format, wanted.name)
+    where = zone(wanted.zone)
+    written = _written_ms(wanted.path)
+    with prepared(settings) as state:
+        site, _ = chosen_site(state, wanted.site)
+    context = Context(zone=where, day_first=wanted.day_first, started_ms=wanted.started_ms, written_ms=written)
+    keyer = Keyer(load_identity(settings.data).repeat_key, source, site)
+    result = Result(format=wanted.format, source=source, site=site)
+    with _opened(wanted, progress) as pieces:
+        records = _records(FORMATS[wanted.format], pieces, context, keyer, result, wanted)
+        with _target(settings) as target:
+            for batch in _batches(records):
+                new, known = target.put(batch)
+                result.entries += new
+                result.known += known
+    if result.undated:
+        result.notes.append(f"{result.undated} records have no time of their own")
+    return result
+
+
+def _records(
+    form: Format, pieces: Iterator[Piece], context: Context, keyer: Keyer, result: Result, wanted: Wanted
+) -> Iterator[bytes]:
+    """The records as they go into the log. EngineError when the file is plainly of another format."""
+    last: Moment | None = None
+    for read in _checked(form, pieces, context):
+        piece, said = read.piece, read.said
+        moment = None if isinstance(said, Malformed) else said.moment
+        own_time = moment is not None
+        if moment is None and form.in_order and last is not None:
+            moment = replace(last, within_ms=None)
+        last = moment or last
+        result.records += 1
+        result.malformed += isinstance(said, Malformed)
+        result.undated += not own_time
+        if moment is not None and own_time:
+            result.first_ms = min(moment.ms, result.first_ms or moment.ms)
+            result.last_ms = max(moment.ms, result.last_ms or moment.ms)
+        head = Head(
+            format=form.name,
+            source=result.source,
+            site=result.site,
+            key=keyer.next(piece.raw, own_time or (not isinstance(said, Malformed) and said.unique)),
+            line=piece.number,
+            zone=wanted.zone,
+            time=moment.ms if moment else None,
+            within=moment.within_ms if moment else None,
+            day_first=wanted.day_first,
+            columns=piece.columns,
+            table=piece.table,
+        )
+        yield wrap(Imported(head=head, raw=piece.raw))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    piece: Piece
+    said: Any
+
+
+def _checked(form: Format, pieces: Iterator[Piece], context: Context) -> Iterator[_Read]:
+    """Each piece with what it says. Refuses a file of whose first records none can be read, before any is stored."""
+    held: list[_Read] | None = []
+    for piece in pieces:
+        read = _Read(piece=piece, said=form.read(piece, context))
+        if held is None:
+            yield read
+            continue
+        held.append(read)
+        if not isinstance(read.said, Malformed):
+            yield from held
+            held = None
+        elif len(held) == TRIED:
+            break
+    if held:
+        why = held[0].said.reason
+        raise EngineError("wrong_format", f"this is no {form.title}: line {held[0].piece.number}: {why}; nothing was stored")
+
+
+def _batches(records: Iterable[bytes]) -> Iterator[list[bytes]]:
+    batch: list[bytes] = []
+    size = 0
+    for record in records:
+        batch.append(record)
+        size += len(record)
+        if len(batch) >= BATCH_RECORDS or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+# --- the file --------------------------------------------------------------------------------------------------------
+
+
+class _Counting:
+    """Tells how far a file was read."""
+
+    def __init__(self, file: BinaryIO, progress: Progress) -> None:
+        self._file, self._progress = file, progress
+
+    def step(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
+        for piece in pieces:
+            yield piece
+            with contextlib.suppress(OSError):
+                self._progress(self._file.tell())
+
+
+@contextmanager
+def _opened(wanted: Wanted, progress: Progress) -> Iterator[Iterator[Piece]]:
+    """The pieces of the file: plain, gzip, or an SQLite database that has the plugin's tables."""
+    form = FORMATS[wanted.format]
+    try:
+        with wanted.path.open("rb") as file:
+            magic = file.read(16)
+            file.seek(0)
+            if magic == b"SQLite format 3\0":
+                yield _database_rows(wanted.path, wanted.format)
+                return
+            text = gzip.GzipFile(fileobj=file) if magic[:2] == b"\x1f\x8b" else file
+            yield _Counting(file, progress).step(form.cut(text))  # type: ignore[arg-type] # it reads like a file
+    except (OSError, EOFError) as error:
+        what = error.strerror if isinstance(error, OSError) and error.strerror else "is damaged or ends too early"
+        raise EngineError("no_file", f"{wanted.path}: {what}") from error
+
+
+def _written_ms(path: Path) -> int:
+    try:
+        return int(path.stat().st_mtime * 1000)
+    except OSError as error:
+        raise EngineError("no_file", f"{path}: {error.strerror}") from error
+
+
+_ROWS = {
+    "wsal": "SELECT * FROM {prefix}wsal_occurrences ORDER BY id",
+    "simple-history": "SELECT * FROM {prefix}simple_history ORDER BY id",
+}
+_DETAILS = {
+    "wsal": "SELECT name, value FROM {prefix}wsal_metadata WHERE occurrence_id = ?",
+    "simple-history": "SELECT key, value FROM {prefix}simple_history_contexts WHERE history_id = ?",
+}
+
+
+def _database_rows(path: Path, name: str) -> Iterator[Piece]:
+    """Rows of the plugin's table as JSON objects, their details under `context`. The database is not written to."""
+    if name not in _ROWS:
+        raise EngineError("wrong_format", f"{path} is a database; only {' and '.join(_ROWS)} are read from one")
+    table = _ROWS[name].split("{prefix}")[1].split(" ")[0]
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            db.row_factory = sqlite3.Row
+            found = db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE ?", (f"%{table}",)).fetchone()
+            if found is None:
+                raise EngineError("wrong_format", f"{path} has no table {table}")
+            prefix = found["name"].removesuffix(table)
+            if not prefix.replace("_", "a").isalnum() and prefix:
+                raise EngineError("wrong_format", f"{path} has an unusual table name")
+            for number, row in enumerate(db.execute(_ROWS[name].format(prefix=prefix)), start=1):
+                details = db.execute(_DETAILS[name].format(prefix=prefix), (row["id"],)).fetchall()
+                whole = {**dict(row), "context": {d[0]: d[1] for d in details}}
+                yield Piece(raw=msgspec.json.encode(whole), number=number)
+    except sqlite3.Error as error:
+        raise EngineError("no_file", f"{path}: {error}") from error
+
+
+# --- where it goes ---------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _target(settings: Settings) -> Iterator[Target]:
+    """A running core if there is one, else the data directory itself."""
+    try:
+        own = _OwnCore(settings)
+    except JournalError:
+        api = LocalApi(settings, load_identity(settings.data))
+        if not api.answers():
+            raise
+        try:
+            yield _RunningCore(api)
+        finally:
+            api.close()
+        return
+    try:
+        yield own
+    finally:
+        own.close()
+
+
+class _RunningCore:
+    def __init__(self, api: LocalApi) -> None:
+        self._api = api
+
+    def put(self, clears: list[bytes]) -> tuple[int, int]:
+        answer = self._api.post("/v1/local/import", msgspec.msgpack.encode(clears))
+        return int(answer["entries"]), int(answer["known"])
+
+
+class _OwnCore:
+    """Core without its server and without its worker: entries are written and digested, nothing is acted upon."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._core = open_core(settings)
+        self._core.pipeline.catch_up()
+        self._runner = asyncio.Runner()
+        self._digesting = self._runner.get_loop().create_task(self._core.pipeline.run())
+
+    def put(self, clears: list[bytes]) -> tuple[int, int]:
+        put = self._runner.run(self._core.importer.put(clears, now_ms()))
+        return len(put.entries), put.known
+
+    def close(self) -> None:
+        self._runner.run(self._stop())
+        self._runner.close()
+        self._core.close()
+
+    async def _stop(self) -> None:
+        await self._core.committer.stop()
+        self._digesting.cancel()
+        await asyncio.gather(self._digesting, return_exceptions=True)
