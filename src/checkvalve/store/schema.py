@@ -115,6 +115,16 @@ erased = Table(
     Column("entry", BigInteger, primary_key=True, autoincrement=False),
 )
 
+# Records of others' logs: by `key` one is known again. `within_ms`: how long after its row's time it may have happened;
+# null: no limit.
+imported = Table(
+    "imported",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("entry", BigInteger, nullable=False, unique=True),
+    Column("within_ms", BigInteger, nullable=True),
+)
+
 subjects = Table(
     "subjects",
     metadata,
