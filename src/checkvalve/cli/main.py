@@ -21,6 +21,7 @@ COMMANDS = {
     "evidence": "evidence",
     **dict.fromkeys(("case", "notice"), "cases"),
     **dict.fromkeys(("deadline", "applicability", "severity"), "law"),
+    "posture": "posture",
     "playbook": "playbook",
     "detect": "detect",
 }

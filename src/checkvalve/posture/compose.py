@@ -1,0 +1,178 @@
+"""Compose files into services: anchors, merge keys, several files, `extends`, variables, short and long syntax.
+
+Ports are read as text: YAML 1.1 would take 22:22 for a number to the base of 60.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import yaml
+
+from checkvalve.posture.types import Mount, Port, Problem, Service
+
+MAX_EXTENDS: Final = 10
+MAX_DEPTH: Final = 32
+MAX_NODES: Final = 100_000  # aliases can make a small file endless
+_VARIABLE = re.compile(
+    r"\$(?:(?P<escaped>\$)|(?P<plain>[A-Za-z_]\w*)|\{(?P<name>[A-Za-z_]\w*)(?:(?P<op>:?[-?+])(?P<word>[^}]*))?\})"
+)
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe, and without numbers to the base of 60."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def read(files: Sequence[tuple[str, str]], environment: Mapping[str, str]) -> tuple[list[Service], set[str], list[Problem]]:
+    """(services, internal networks, problems) of one project; `files`: (name, text), a later one overrides."""
+    problems: list[Problem] = []
+    merged: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for name, text in files:
+        try:
+            loaded = yaml.load(text, Loader=_Loader)  # noqa: S506 - derived from SafeLoader
+        except (yaml.YAMLError, RecursionError, ValueError) as error:
+            problems.append(Problem(file=name, why=f"not YAML: {str(error).splitlines()[0][:120]}"))
+            continue
+        if not isinstance(loaded, dict) or not isinstance(loaded.get("services"), dict):
+            problems.append(Problem(file=name, why="has no services"))
+            continue
+        origin |= dict.fromkeys(loaded["services"], name)
+        merged = _merge(merged, loaded)
+    services = merged.get("services", {})
+    networks = _table(merged.get("networks"))
+    internal = {n for n, v in networks.items() if isinstance(v, dict) and _true(v.get("internal"))}
+    found = []
+    for name, raw in services.items():
+        if not isinstance(raw, dict):
+            problems.append(Problem(file=origin.get(name, ""), why=f"service {name} is not a table"))
+            continue
+        file = origin.get(name, "")
+        if isinstance(raw.get("extends"), dict) and "file" in raw["extends"]:
+            problems.append(Problem(file=file, why=f"service {name} extends another file, which was not followed"))
+        try:
+            found.append(_service(file, str(name), _extended(raw, services, MAX_EXTENDS), environment))
+        except ValueError as error:
+            problems.append(Problem(file=file, why=f"service {name}: {error}"))
+    return found, internal, problems
+
+
+def _fill(value: Any, environment: Mapping[str, str], depth: int = MAX_DEPTH, nodes: list[int] | None = None) -> Any:
+    nodes = [MAX_NODES] if nodes is None else nodes
+    nodes[0] -= 1
+    if depth == 0 or nodes[0] < 0:
+        raise ValueError("nested or repeated without end")
+    if isinstance(value, str):
+        return _VARIABLE.sub(lambda m: _variable(m, environment), value)
+    if isinstance(value, dict):
+        return {str(k): _fill(v, environment, depth - 1, nodes) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_fill(v, environment, depth - 1, nodes) for v in value]
+    return value
+
+
+def _variable(found: re.Match[str], environment: Mapping[str, str]) -> str:
+    if found["escaped"]:
+        return "$"
+    value = environment.get(found["plain"] or found["name"])
+    op, word = found["op"] or "", found["word"] or ""
+    unset = value is None or (op.startswith(":") and not value)
+    if op.endswith("+"):
+        return "" if unset else word
+    return (word if op.endswith("-") else "") if unset else value or ""
+
+
+def _merge(base: Any, over: Any) -> Any:
+    """As Compose merges: tables by key, lists by appending, anything else by replacing."""
+    if isinstance(base, dict) and isinstance(over, dict):
+        return {**base, **{k: _merge(base[k], v) if k in base else v for k, v in over.items()}}
+    if isinstance(base, list) and isinstance(over, list):
+        return base + [v for v in over if v not in base]
+    return over
+
+
+def _extended(raw: dict[str, Any], services: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    parent = raw.get("extends")
+    name = parent if isinstance(parent, str) else parent.get("service") if isinstance(parent, dict) else None
+    base = services.get(name) if name else None
+    if depth == 0 or not isinstance(base, dict) or base is raw:
+        return raw
+    merged = _merge(_extended(base, services, depth - 1), {k: v for k, v in raw.items() if k != "extends"})
+    return dict(merged)
+
+
+def _service(file: str, name: str, unfilled: dict[str, Any], environment: Mapping[str, str]) -> Service:
+    raw = _fill(unfilled, environment)
+    mode = str(raw.get("network_mode", ""))
+    networks = raw.get("networks")
+    named = frozenset(map(str, networks)) if isinstance(networks, list | dict) and networks else frozenset({"default"})
+    return Service(
+        file=file,
+        name=name,
+        image=str(raw.get("image", "")),
+        command=" ".join(_words(raw.get("entrypoint")) + _words(raw.get("command"))),
+        environment=_environment(raw.get("environment")),
+        literal=frozenset(n for n, v in _environment(unfilled.get("environment")).items() if v and "$" not in v),
+        ports=tuple(p for item in _list(raw.get("ports")) if (p := _port(item))),
+        mounts=tuple(m for item in _list(raw.get("volumes")) if (m := _mount(item))),
+        networks=None if mode == "host" else frozenset() if mode == "none" else named,
+        options=raw,
+    )
+
+
+def _words(value: Any) -> list[str]:
+    return [str(v) for v in value] if isinstance(value, list) else [str(value)] if value else []
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _table(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _true(value: Any) -> bool:
+    return value is True or str(value).lower() in ("true", "yes", "1")
+
+
+def _environment(value: Any) -> dict[str, str]:
+    if isinstance(value, dict):
+        return {str(k): "" if v is None else str(v) for k, v in value.items()}
+    pairs = [str(v).partition("=") for v in _list(value)]
+    return {k: v for k, _, v in pairs}
+
+
+def _port(item: Any) -> Port | None:
+    if isinstance(item, dict):
+        published = item.get("published")
+        return Port(host_ip=str(item.get("host_ip", "")), host=str(published or ""), container=str(item.get("target", "")))
+    text = str(item).partition("/")[0]
+    found = re.fullmatch(
+        r"(?:(?P<ip>\[[^\]]*\]|\d+\.\d+\.\d+\.\d+|localhost):)?(?:(?P<host>[0-9-]*):)?(?P<container>[0-9-]+)", text
+    )
+    if found is None:
+        return None
+    return Port(host_ip=found["ip"] or "", host=found["host"] or "", container=found["container"])
+
+
+def _mount(item: Any) -> Mount | None:
+    if isinstance(item, dict):
+        bind = item.get("type") == "bind"
+        return Mount(
+            bind=bind,
+            source=str(item.get("source", "")),
+            target=str(item.get("target", "")),
+            read_only=_true(item.get("read_only")),
+        )
+    source, colon, rest = str(item).partition(":")
+    if not colon:
+        return Mount(bind=False, source="", target=source, read_only=False)
+    target, _, mode = rest.partition(":")
+    return Mount(bind=source[:1] in "/.~", source=source, target=target, read_only="ro" in mode.split(","))

@@ -1,0 +1,2 @@
+<?php
+$url = "https://api.openai.com/v1/chat/completions";
