@@ -9,13 +9,13 @@ if ( ! defined( 'CHECKVALVE_GATE' ) ) {
 	define( 'CHECKVALVE_GATE', 1 );
 
 	( static function () {
-		$raw   = @file_get_contents( dirname( __DIR__, 2 ) . '/checkvalve/state.json' ); // phpcs:ignore
-		$state = is_string( $raw ) ? json_decode( $raw, true, 8 ) : null;
-		if ( ! is_array( $state ) || ! is_array( $state['orders'] ?? null ) ) {
-			return;
+		$orders = array();
+		foreach ( (array) glob( dirname( __DIR__, 2 ) . '/checkvalve/state*.json' ) as $file ) { // in a network one for each site
+			$state  = json_decode( (string) @file_get_contents( $file ), true, 8 ); // phpcs:ignore
+			$orders = array_merge( $orders, is_array( $state['orders'] ?? null ) ? $state['orders'] : array() );
 		}
 		$script = (string) realpath( $_SERVER['SCRIPT_FILENAME'] ?? '' );
-		foreach ( $state['orders'] as $order ) {
+		foreach ( $orders as $order ) {
 			$plugin = is_string( $order['target'] ?? null ) ? $order['target'] : '';
 			if ( 'isolate_plugin' !== ( $order['action'] ?? '' ) || '' === $plugin || (int) ( $order['exp'] ?? 0 ) <= time() ) {
 				continue;

@@ -38,7 +38,12 @@ final class Caller {
 		if ( wp_doing_cron() || ( defined( 'WP_CLI' ) && WP_CLI ) || ! isset( $_SERVER['REQUEST_URI'] ) ) {
 			return '';
 		}
-		return substr( (string) wp_parse_url( (string) $_SERVER['REQUEST_URI'], PHP_URL_PATH ), 0, 200 );
+		return self::outline( (string) wp_parse_url( (string) $_SERVER['REQUEST_URI'], PHP_URL_PATH ) );
+	}
+
+	/** A visitor writes the path; parts that are no plain names (an e-mail address, say) stay in the shop. */
+	private static function outline( string $path ): string {
+		return substr( (string) preg_replace( '#[^/]*[^/A-Za-z0-9._-][^/]*|[^/]{61,}#', '…', substr( $path, 0, 400 ) ), 0, 200 );
 	}
 
 	/** @return array{ref: string}|array{anonymous: true} */

@@ -19,7 +19,7 @@ final class Health {
 	/** @return array<int, array{0: string, 1: string, 2: string}> Name, grade, text. */
 	public static function lines( Outbox $outbox, int $now ): array {
 		return array_merge(
-			array( self::contact( $now ), self::outbox( $outbox, $now ), self::loader(), self::state(), self::gate(), self::sodium(), self::register(), self::shop() ),
+			array( self::contact( $now ), self::transport(), self::outbox( $outbox, $now ), self::loader(), self::state(), self::gate(), self::sodium(), self::register(), self::shop() ),
 			self::faults()
 		);
 	}
@@ -32,7 +32,19 @@ final class Health {
 		return $contact['ok'] ? array( 'Core', self::GOOD, 'last contact ' . self::ago( $contact['ok'], $now ) ) : array( 'Core', self::NOTE, 'no events sent yet' );
 	}
 
+	private static function transport(): array {
+		$url  = (array) wp_parse_url( Settings::core_url() ) + array( 'scheme' => '', 'host' => '' );
+		$near = in_array( $url['host'], array( 'localhost', '127.0.0.1', '[::1]' ), true );
+		return 'https' === $url['scheme'] || $near
+			? array( 'Way to core', self::GOOD, $near ? 'on this machine' : 'encrypted (https)' )
+			: array( 'Way to core', self::WARN, 'not encrypted: who listens in between reads the pseudonyms. Pair again with an https address' );
+	}
+
 	private static function outbox( Outbox $outbox, int $now ): array {
+		$missing = Tables::missing();
+		if ( $missing ) {
+			return array( 'Outbox', self::WARN, 'tables are missing in the database (' . implode( ', ', $missing ) . '): nothing is recorded. May the database user create tables?' );
+		}
 		$pending = $outbox->pending();
 		if ( 0 === $pending ) {
 			return array( 'Outbox', self::GOOD, 'empty, everything is with core' );
@@ -49,10 +61,10 @@ final class Health {
 
 	private static function state(): array {
 		$expected = StateFile::expected();
-		if ( ! is_dir( StateFile::directory() ) ) {
+		if ( StateFile::IN_DATABASE === $expected || ! is_dir( StateFile::directory() ) ) {
 			return array( 'State file', self::WARN, StateFile::directory() . ' cannot be written; orders are read from the database' );
 		}
-		return '' === $expected || null !== StateFile::read( $expected )
+		return StateFile::nothing_in_force() || null !== StateFile::read( $expected )
 			? array( 'State file', self::GOOD, '' === $expected ? 'no order in force' : 'agrees with the database' )
 			: array( 'State file', self::WARN, 'missing or changed by somebody; orders are read from the database' );
 	}

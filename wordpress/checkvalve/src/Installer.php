@@ -30,16 +30,24 @@ final class Installer {
 	);
 
 	public static function activate(): void {
-		Tables::create();
-		StateFile::prepare();
-		self::install_loader();
-		update_option( self::VERSION, CHECKVALVE_VERSION, true );
-		self::schedule();
+		self::set_up();
 		Plugin::instance()->recorder()->self_report( 3, 'activated' );
 	}
 
-	/** Orders end here: with the plugin off, nobody would end them later. Keys and events stay for the next activation. */
-	public static function deactivate(): void {
+	/**
+	 * Orders end here: with the plugin off, nobody would end them later. Keys and events stay for the next activation. The
+	 * loader stays while other sites of the network may need it; without orders it does nothing.
+	 *
+	 * @param bool $network For all sites of the network.
+	 */
+	public static function deactivate( $network = false ): void {
+		self::on_sites( (bool) $network, array( self::class, 'deactivate_site' ) );
+		if ( $network || ! is_multisite() ) {
+			self::remove_loader();
+		}
+	}
+
+	private static function deactivate_site(): void {
 		$plugin = Plugin::instance();
 		if ( Settings::paired() ) {
 			$plugin->desk()->lift_all( 'Checkvalve was deactivated', time() );
@@ -47,29 +55,54 @@ final class Installer {
 			$plugin->flush_when_answered( true );
 		}
 		wp_clear_scheduled_hook( Upkeep::HOOK );
-		self::remove_loader();
 		StateFile::remove();
 	}
 
 	public static function uninstall(): void {
+		self::on_sites( true, array( self::class, 'uninstall_site' ) );
+		self::remove_loader();
+	}
+
+	private static function uninstall_site(): void {
 		Settings::forget(); // what still runs in this request writes nothing any more
 		wp_clear_scheduled_hook( Upkeep::HOOK );
 		ProbeProduct::remove();
-		self::remove_loader();
 		StateFile::remove();
 		Tables::drop();
 		array_map( 'delete_option', self::OPTIONS );
 	}
 
-	/** After an update of the files by hand or by WordPress no activation runs. */
+	/** After an update of the files by hand or by WordPress no activation runs; nor does one on each site of a network. */
 	public static function catch_up(): void {
 		if ( CHECKVALVE_VERSION !== get_option( self::VERSION ) ) {
-			Tables::create();
-			StateFile::prepare();
-			self::install_loader();
-			update_option( self::VERSION, CHECKVALVE_VERSION, true );
+			self::set_up();
 		}
 		self::schedule();
+	}
+
+	/** What somebody took away comes back: tables, loader, cron event. */
+	public static function repair(): void {
+		if ( Tables::missing() ) {
+			Tables::create();
+		}
+		self::loader_in_place() || self::install_loader();
+		self::catch_up();
+	}
+
+	private static function set_up(): void {
+		Tables::create();
+		StateFile::prepare();
+		self::install_loader();
+		update_option( self::VERSION, CHECKVALVE_VERSION, true );
+		self::schedule();
+	}
+
+	private static function on_sites( bool $all, callable $work ): void {
+		foreach ( $all && is_multisite() ? get_sites( array( 'fields' => 'ids', 'number' => 0 ) ) : array( 0 ) as $site ) {
+			$site && switch_to_blog( $site );
+			$work();
+			$site && restore_current_blog();
+		}
 	}
 
 	public static function loader_path(): string {

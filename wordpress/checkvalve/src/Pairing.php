@@ -36,6 +36,7 @@ final class Pairing {
 	 */
 	public function pair( string $text ): string {
 		list( $code, $url ) = self::parse( $text );
+		Installer::repair();
 		$keys               = sodium_crypto_sign_keypair();
 		$answer             = $this->core->pair( $url, self::request( $code, sodium_crypto_sign_publickey( $keys ) ) );
 		$pairing            = self::checked( $answer ) + array(
@@ -58,7 +59,8 @@ final class Pairing {
 			$loopback = in_array( $host, array( 'localhost', '::1' ), true ) || 0 === strpos( $host, '127.' );
 			$url      = ( $loopback ? 'http://' : 'https://' ) . $url;
 		}
-		if ( ! wp_parse_url( $url, PHP_URL_HOST ) || null !== wp_parse_url( $url, PHP_URL_QUERY ) ) {
+		$parts = wp_parse_url( $url );
+		if ( empty( $parts['host'] ) || array_intersect_key( $parts, array_flip( array( 'user', 'pass', 'query', 'fragment' ) ) ) ) {
 			throw new Refused( 'bad_code', 'The part of the code after the @ is not the address of a Checkvalve core.' );
 		}
 		return array( strtoupper( "$found[1]-$found[2]-$found[3]" ), rtrim( $url, '/' ) );
@@ -106,7 +108,6 @@ final class Pairing {
 		Settings::store( $pairing );
 		$this->outbox->continue_after( (int) $pairing['next_sequence'] - 1, time() );
 		delete_option( Flusher::CONTACT );
-		Installer::install_loader();
 		Register::restart();
 		$this->recorder->guarded( self::class, array( ProbeProduct::class, 'ensure' ) );
 		$this->recorder->self_report( 3, 'paired' );

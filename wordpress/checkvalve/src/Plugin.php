@@ -98,17 +98,16 @@ final class Plugin {
 	}
 
 	/**
-	 * Send events after the visitor has the answer. Only FastCGI can let the visitor go; elsewhere wp-cron and core's own
-	 * requests do it. Deactivation alone insists: afterwards nobody is left who could tell.
+	 * Send events after the visitor has the answer. Only FastCGI and LiteSpeed can let the visitor go; elsewhere wp-cron and
+	 * core's own requests do it. Deactivation alone insists: afterwards nobody is left who could tell.
 	 */
 	public function flush_when_answered( bool $insist = false ): void {
 		add_action(
 			'shutdown',
 			function () use ( $insist ) {
-				$contact = Flusher::contact();
-				$due     = time() >= $contact['not_before'] && time() - $contact['tried'] >= 5;
-				if ( $insist || ( $due && function_exists( 'fastcgi_finish_request' ) ) ) {
-					function_exists( 'fastcgi_finish_request' ) && fastcgi_finish_request();
+				$let_go = current( array_filter( array( 'fastcgi_finish_request', 'litespeed_finish_request' ), 'function_exists' ) );
+				if ( $insist || ( $let_go && Flusher::due( time() ) ) ) {
+					$let_go && $let_go();
 					$this->recorder->guarded(
 						Flusher::class,
 						function () {
@@ -153,7 +152,7 @@ final class Plugin {
 			$this->recorder->guarded(
 				OrderDesk::class,
 				function () {
-					$this->desk->tidy( time() );
+					$this->desk->tidy( time(), false );
 				}
 			);
 		}

@@ -9,8 +9,8 @@ final class Settings {
 
 	const PAIRING = 'checkvalve_pairing';
 
-	/** @var array<string, mixed>|null */
-	private static $pairing = null;
+	/** @var array<int, array<string, mixed>> By the number of the site in a network. */
+	private static $pairing = array();
 
 	public static function paired(): bool {
 		return '' !== self::text( 'site' );
@@ -50,20 +50,21 @@ final class Settings {
 
 	public static function store( array $pairing ): void {
 		update_option( self::PAIRING, $pairing, false );
-		self::$pairing = null;
+		self::$pairing = array();
 	}
 
 	/** Not paired any more, for the rest of this request too. */
 	public static function forget(): void {
 		delete_option( self::PAIRING );
-		self::$pairing = array();
+		self::$pairing[ get_current_blog_id() ] = array();
 	}
 
 	private static function text( string $name ): string {
-		if ( null === self::$pairing ) {
-			$stored        = get_option( self::PAIRING );
-			self::$pairing = is_array( $stored ) ? $stored : array();
+		$site = get_current_blog_id();
+		if ( ! isset( self::$pairing[ $site ] ) ) {
+			$stored                 = get_option( self::PAIRING );
+			self::$pairing[ $site ] = is_array( $stored ) ? $stored : array();
 		}
-		return (string) ( self::$pairing[ $name ] ?? '' );
+		return (string) ( self::$pairing[ $site ][ $name ] ?? '' );
 	}
 }

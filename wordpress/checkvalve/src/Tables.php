@@ -34,7 +34,8 @@ final class Tables {
 			made bigint(20) NOT NULL,
 			body longtext NOT NULL,
 			PRIMARY KEY  (id),
-			UNIQUE KEY seq (seq)
+			UNIQUE KEY seq (seq),
+			KEY waiting (sent, made)
 		) $charset;" );
 		dbDelta( "CREATE TABLE $orders (
 			jti varchar(80) NOT NULL,
@@ -58,6 +59,17 @@ final class Tables {
 			digest varchar(64) NOT NULL,
 			PRIMARY KEY  (ref)
 		) $charset;" );
+	}
+
+	/** @return string[] */
+	public static function missing(): array {
+		global $wpdb;
+		return array_filter(
+			self::NAMES,
+			static function ( $table ) use ( $wpdb ) {
+				return self::name( $table ) !== $wpdb->get_var( $wpdb->prepare( 'SHOW TABLES LIKE %s', $wpdb->esc_like( self::name( $table ) ) ) );
+			}
+		);
 	}
 
 	public static function drop(): void {

@@ -51,7 +51,7 @@ final class Upkeep {
 			$this->desk->take( (array) ( $answer['body']['orders'] ?? array() ), $now );
 		}
 		$this->desk->tidy( $now );
-		Installer::loader_in_place() || Installer::install_loader();
+		Installer::repair();
 		$this->portion( $now + 20 );
 		$flusher->flush( 20, 10 );
 	}

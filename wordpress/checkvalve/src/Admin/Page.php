@@ -59,8 +59,7 @@ final class Page {
 	}
 
 	public function show(): void {
-		Installer::catch_up();
-		Installer::loader_in_place() || Installer::install_loader();
+		Installer::repair();
 		( new View( $this->outbox ) )->show( $this->take_notice(), time() );
 	}
 

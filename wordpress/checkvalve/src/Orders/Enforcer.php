@@ -17,14 +17,14 @@ final class Enforcer {
 	private static $untidy = false;
 
 	public static function start( int $now ): void {
-		$expected = StateFile::expected();
-		if ( '' === $expected ) {
+		if ( StateFile::nothing_in_force() ) {
 			return;
 		}
-		$orders = StateFile::read( $expected );
+		$expected = StateFile::expected();
+		$orders   = StateFile::read( $expected );
 		if ( null === $orders ) {
 			$orders       = self::from_database();
-			self::$untidy = true;
+			self::$untidy = StateFile::IN_DATABASE !== $expected;
 		}
 		foreach ( $orders as $order ) {
 			if ( (int) $order['exp'] <= $now ) {

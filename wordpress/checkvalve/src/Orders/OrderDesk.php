@@ -33,7 +33,7 @@ final class OrderDesk {
 	public function take( array $tokens, int $now ): array {
 		return $this->alone(
 			function () use ( $tokens, $now ) {
-				$this->close( $this->expired( $now ), 'expired', 'its time was over', $now );
+				$this->settle( $now );
 				$outcomes = array();
 				foreach ( $tokens as $token ) {
 					$outcomes[] = $this->take_one( is_string( $token ) ? $token : '', $now );
@@ -43,20 +43,29 @@ final class OrderDesk {
 		);
 	}
 
-	/** End what has expired, and repair the state file. */
-	public function tidy( int $now ): void {
+	/** End what has expired, and repair the state file. At the end of a visitor's request: at once or not at all. */
+	public function tidy( int $now, bool $wait = true ): void {
 		$this->alone(
 			function () use ( $now ) {
-				$this->close( $this->expired( $now ), 'expired', 'its time was over', $now );
-				$expected = StateFile::expected();
-				if ( '' !== $expected && null === StateFile::read( $expected ) ) {
-					$this->write_state();
-					$this->recorder->self_report( 0, 'the state file was missing or changed; the orders were taken from the database and the file was written again', 4 );
-				}
+				$this->settle( $now );
 				OrderTable::forget_old( $now );
 				return array();
-			}
+			},
+			$wait
 		);
+	}
+
+	private function settle( int $now ): void {
+		$this->close( $this->expired( $now ), 'expired', 'its time was over', $now );
+		if ( StateFile::agrees( self::in_force(), Settings::site() ) ) {
+			return;
+		}
+		$known = StateFile::IN_DATABASE === StateFile::expected();
+		$whole = StateFile::write( self::in_force(), Settings::site() );
+		if ( ! $known && Seen::first_time( 'state file', $now + 3600 ) ) {
+			$then = $whole ? 'written again' : 'cannot be written';
+			$this->recorder->self_report( 0, "the state file was missing or changed; the orders were taken from the database and the file $then", 4 );
+		}
 	}
 
 	/** An administrator in the shop ends all orders. Core learns of it and does not repeat them. */
@@ -177,7 +186,13 @@ final class OrderDesk {
 			throw new Refused( 'failed', "$plugin is not active in this shop" );
 		}
 		$this->need_loader();
-		OrderTable::add( $order, $plugin, $token, OrderTable::IN_FORCE, HeldWork::hold( $plugin, $now ), $now );
+		$held = HeldWork::hold( $plugin, $now );
+		try {
+			OrderTable::add( $order, $plugin, $token, OrderTable::IN_FORCE, $held, $now );
+		} catch ( Refused $refused ) {
+			HeldWork::release( $held );
+			throw $refused;
+		}
 		$this->write_state();
 		return "$plugin is not loaded from the next request on";
 	}
@@ -199,6 +214,9 @@ final class OrderDesk {
 		$route = $order['args']['route'] ?? null;
 		if ( ! is_string( $route ) || '/' !== substr( $route, 0, 1 ) || strlen( $route ) > 250 || '/' === Route::normal( $route ) ) {
 			throw new Refused( 'refused', 'block_route needs {"route": "/namespace/v1/path"}' );
+		}
+		if ( ! Route::usable( $route ) ) {
+			throw new Refused( 'refused', 'this route is no pattern WordPress could match' );
 		}
 		if ( Route::covers( $route, '/checkvalve/v1/sync' ) ) {
 			throw new Refused( 'refused', 'Checkvalve does not block its own route' );
@@ -254,11 +272,16 @@ final class OrderDesk {
 	}
 
 	private function write_state(): void {
+		StateFile::write( self::in_force(), Settings::site() );
+	}
+
+	/** The orders in force as the state file holds them. */
+	private static function in_force(): array {
 		$orders = array();
 		foreach ( OrderTable::in_force() as $row ) {
 			$orders[] = array( 'jti' => $row->jti, 'action' => $row->action, 'target' => $row->target, 'exp' => (int) $row->expires, 'jws' => $row->jws );
 		}
-		StateFile::write( $orders, Settings::site() );
+		return $orders;
 	}
 
 	private function need_loader(): void {
@@ -275,10 +298,10 @@ final class OrderDesk {
 		return array( 'jti' => $jti, 'status' => $status, 'detail' => $detail );
 	}
 
-	private function alone( callable $work ): array {
+	private function alone( callable $work, bool $wait = true ): array {
 		$lock = new Lock( 'orders' );
 		for ( $tries = 0; ! $lock->take( 30 ); $tries++ ) {
-			if ( $tries >= 20 ) {
+			if ( ! $wait || $tries >= 20 ) {
 				return array();
 			}
 			usleep( 100000 );

@@ -1,6 +1,7 @@
 <?php
 namespace Checkvalve\Orders;
 
+use Checkvalve\Refused;
 use Checkvalve\Tables;
 
 /**
@@ -17,9 +18,10 @@ final class OrderTable {
 		return $wpdb->get_row( $wpdb->prepare( 'SELECT * FROM ' . Tables::name( 'orders' ) . ' WHERE jti = %s', $jti ) );
 	}
 
+	/** @throws Refused With reason `failed`, when the database does not keep it. */
 	public static function add( array $order, string $target, string $jws, string $status, string $held, int $now ): void {
 		global $wpdb;
-		$wpdb->query(
+		$added = $wpdb->query(
 			$wpdb->prepare(
 				'INSERT INTO ' . Tables::name( 'orders' ) . ' (jti, action, target, jws, expires, status, at, held) VALUES (%s, %s, %s, %s, %d, %s, %d, %s)',
 				$order['jti'],
@@ -32,6 +34,9 @@ final class OrderTable {
 				$held
 			)
 		);
+		if ( 1 !== $added ) {
+			throw new Refused( 'failed', 'the shop\'s database did not keep the order' );
+		}
 	}
 
 	public static function end( string $jti, string $status, int $now ): void {

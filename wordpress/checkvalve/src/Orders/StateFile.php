@@ -5,24 +5,40 @@ namespace Checkvalve\Orders;
  * The orders in force as the must-use loader and the gate read them: wp-content/checkvalve/state.json. JSON and not PHP,
  * because a PHP file would come out of the opcode cache for seconds after a change.
  *
- * The option `checkvalve_state` holds the digest of what the file must be (empty: no order is in force, the file is
- * not even looked at). A file that is missing, damaged or changed by somebody else is not believed: the orders then
- * come from the database.
+ * The option `checkvalve_state` holds the digest of what the file must be; it is empty, and there is no file, while no
+ * order is in force. Where the two do not agree the orders come from the database: a file that is missing, damaged or
+ * changed by somebody else is not believed, nor is an option out of a stale object cache. In a network each site has a
+ * file of its own.
  */
 final class StateFile {
 
-	const OPTION = 'checkvalve_state';
+	const OPTION      = 'checkvalve_state';
+	const IN_DATABASE = 'database'; // instead of the digest, where wp-content cannot be written
 
 	public static function directory(): string {
 		return WP_CONTENT_DIR . '/checkvalve';
 	}
 
 	public static function path(): string {
-		return self::directory() . '/state.json';
+		return self::directory() . '/' . self::name();
 	}
 
 	public static function expected(): string {
 		return (string) get_option( self::OPTION, '' );
+	}
+
+	private static function name(): string {
+		return is_multisite() ? 'state-' . get_current_blog_id() . '.json' : 'state.json';
+	}
+
+	/** Neither by the option nor by the file is an order in force. */
+	public static function nothing_in_force(): bool {
+		return '' === self::expected() && ! is_file( self::path() );
+	}
+
+	/** Whether option and file are as they must be for these orders. */
+	public static function agrees( array $orders, string $site ): bool {
+		return $orders ? self::expected() === hash( 'sha256', self::text( $orders, $site ) ) && null !== self::read( self::expected() ) : self::nothing_in_force();
 	}
 
 	/**
@@ -42,10 +58,16 @@ final class StateFile {
 	 * @return bool Whether the file is as wanted; the database's copy holds in any case.
 	 */
 	public static function write( array $orders, string $site ): bool {
-		$raw     = (string) wp_json_encode( array( 'version' => 1, 'site' => $site, 'orders' => $orders ), JSON_UNESCAPED_SLASHES );
-		$written = self::put( 'state.json', $raw );
-		update_option( self::OPTION, $orders ? hash( 'sha256', $raw ) : '', true );
+		$raw     = self::text( $orders, $site );
+		$written = $orders ? self::put( self::name(), $raw ) : self::delete( self::name() );
+		$digest  = $written ? hash( 'sha256', $raw ) : self::IN_DATABASE;
+		wp_cache_delete( 'alloptions', 'options' ); // a stale one would take the new value for the old
+		update_option( self::OPTION, $orders ? $digest : '', true );
 		return $written;
+	}
+
+	private static function text( array $orders, string $site ): string {
+		return (string) wp_json_encode( array( 'version' => 1, 'site' => $site, 'orders' => $orders ), JSON_UNESCAPED_SLASHES );
 	}
 
 	/** The directory with nothing in force, closed to the web server. */
@@ -56,25 +78,29 @@ final class StateFile {
 	}
 
 	public static function remove(): void {
-		foreach ( array( 'state.json', 'index.php', '.htaccess' ) as $name ) {
-			if ( is_file( self::directory() . '/' . $name ) ) {
-				wp_delete_file( self::directory() . '/' . $name );
-			}
-		}
-		foreach ( (array) glob( self::directory() . '/*.tmp' ) as $left ) {
-			wp_delete_file( (string) $left );
-		}
-		@rmdir( self::directory() ); // phpcs:ignore
+		self::delete( self::name() );
 		delete_option( self::OPTION );
+		if ( glob( self::directory() . '/state*.json' ) ) {
+			return; // of other sites in the network
+		}
+		array_map( array( self::class, 'delete' ), array( 'index.php', '.htaccess' ) );
+		array_map( 'wp_delete_file', (array) glob( self::directory() . '/*.tmp' ) );
+		@rmdir( self::directory() ); // phpcs:ignore
+	}
+
+	private static function delete( string $name ): bool {
+		$path = self::directory() . '/' . $name;
+		return ! is_file( $path ) || @unlink( $path ); // phpcs:ignore
 	}
 
 	/** A reader sees the old file or the new one, never half of it. */
 	private static function put( string $name, string $content ): bool {
 		$target    = self::directory() . '/' . $name;
 		$temporary = $target . '.' . bin2hex( random_bytes( 4 ) ) . '.tmp';
+		wp_mkdir_p( self::directory() );
 		if ( strlen( $content ) !== @file_put_contents( $temporary, $content ) ) { // phpcs:ignore
 			return false;
 		}
-		return @rename( $temporary, $target ); // phpcs:ignore
+		return @rename( $temporary, $target ) || ( self::delete( basename( $temporary ) ) && false ); // phpcs:ignore
 	}
 }

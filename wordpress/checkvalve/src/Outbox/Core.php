@@ -77,6 +77,7 @@ final class Core {
 	private function send( string $url, array $args ): array {
 		$own    = array(
 			'redirection' => 0,
+			'limit_response_size' => 1048576,
 			'user-agent'  => 'Checkvalve/' . CHECKVALVE_VERSION,
 			'checkvalve'  => self::OWN_CALL,
 		);

@@ -45,6 +45,11 @@ final class Flusher {
 		return ( is_array( $stored ) ? $stored : array() ) + array( 'ok' => 0, 'tried' => 0, 'problem' => '', 'not_before' => 0 );
 	}
 
+	public static function due( int $now ): bool {
+		$contact = self::contact();
+		return $now >= $contact['not_before'] && $now - $contact['tried'] >= 5;
+	}
+
 	private function send_all( int $until, int $timeout ): int {
 		$sent  = 0;
 		$lines = self::LINES;

@@ -15,15 +15,17 @@ final class LogIns extends Sensor {
 		$this->listen( 'wp_logout', 'logged_out', 10, 1 );
 	}
 
-	/** @param \WP_User $user */
-	protected function logged_in( string $login, $user ): void {
-		$uid = 'customer:' . (int) $user->ID;
+	/** @param \WP_User|null $user Left out by plugins that fire the hook themselves. */
+	protected function logged_in( $login, $user = null ): void {
+		$user = is_object( $user ) ? $user : get_user_by( 'login', (string) $login );
+		$uid  = 'customer:' . (int) ( $user->ID ?? 0 );
 		$this->recorder->record( 3002, 1, array( 'status_id' => 1, 'user' => array( 'uid' => $uid ) ), array( 'requester' => array( 'ref' => $uid ) ) );
 	}
 
-	protected function failed( string $login ): void {
-		$user = get_user_by( 'login', $login ) ?: get_user_by( 'email', $login );
-		$uid  = $user ? 'customer:' . (int) $user->ID : Pseudonym::of( Settings::pseudonym_key(), 'login', $login );
+	protected function failed( $login ): void {
+		$login = is_scalar( $login ) ? (string) $login : '';
+		$user  = get_user_by( 'login', $login ) ?: get_user_by( 'email', $login );
+		$uid   = $user ? 'customer:' . (int) $user->ID : Pseudonym::of( Settings::pseudonym_key(), 'login', $login );
 		$this->recorder->record( 3002, 1, array( 'status_id' => 2, 'user' => array( 'uid' => $uid ) ) );
 	}
 

@@ -19,6 +19,7 @@ final class RestRequests extends Sensor {
 	 */
 	protected function served( $response, $server, $request ): void {
 		$method = (string) $request->get_method();
+		$method = isset( self::ACTIVITY[ $method ] ) ? $method : 'OTHER'; // a visitor can name any by X-HTTP-Method-Override
 		$route  = method_exists( $response, 'get_matched_route' ) ? (string) $response->get_matched_route() : '';
 		$route  = '' !== $route ? $route : self::outline( (string) $request->get_route() );
 		if ( 0 === strpos( $route, '/checkvalve/v1' ) ) {
