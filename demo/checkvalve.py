@@ -12,6 +12,8 @@ from typing import Any
 import httpx2
 from tests.simulators.processes import Server
 
+from demo.home import DemoError
+
 USER = "owner"
 ORGANISATION = {
     "controller": "Example Teas GmbH",
@@ -36,7 +38,7 @@ class Installation:
     @classmethod
     def up(cls, data: Path, log: Path, *, console_port: int, gateway_port: int, upstream: str) -> "Installation":
         password = secrets.token_urlsafe(12)
-        command(data, "user", "add", USER, "--role", "controller", "--role", "incident_lead", stdin=password + "\n")
+        must(data, "user", "add", USER, "--role", "controller", "--role", "incident_lead", stdin=password + "\n")
         addresses = ["--listen", f"127.0.0.1:{console_port}", "--gateway-listen", f"127.0.0.1:{gateway_port}"]
         arguments = ["up", "--data", str(data), *addresses, "--upstream", upstream, "--sync-seconds", "2"]
         url = f"http://127.0.0.1:{console_port}"
@@ -49,12 +51,18 @@ class Installation:
         self._server.stop()
 
     def json(self, *arguments: str) -> Any:
-        return json.loads(command(self.data, *arguments, "--json").stdout)
+        return json.loads(must(self.data, *arguments, "--json"))
+
+    def gateway_health(self) -> Any:
+        return httpx2.get(f"{self.gateway}/.checkvalve/health", timeout=10).json()
 
     def register_size(self) -> int:
-        """How many people the gateway knows, by its health page."""
-        health = httpx2.get(f"{self.gateway}/.checkvalve/health", timeout=10).json()
-        return sum(register["people"] for register in health["registers"])
+        """How many people the gateway knows."""
+        return sum(register["people"] for register in self.gateway_health()["registers"])
+
+    def scope(self, case: str) -> Any:
+        """What core counts once nothing of the gateway's is on its way to it any more: None until then."""
+        return None if self.gateway_health()["spool"]["depth"] else self.json("case", "show", case)["scope"]
 
     def enter_organisation(self) -> None:
         """Log in to the console and say who the controller is, as a person does once."""
@@ -62,6 +70,14 @@ class Installation:
         with httpx2.Client(base_url=self.console, timeout=30, headers=origin, follow_redirects=True) as browser:
             browser.post("/login", data={"name": USER, "password": self.password}).raise_for_status()
             browser.post("/settings/organisation", data=ORGANISATION).raise_for_status()
+
+
+def must(data: Path, *arguments: str, stdin: str = "") -> str:
+    """What a command prints that has to succeed."""
+    done = command(data, *arguments, stdin=stdin)
+    if done.returncode:
+        raise DemoError(f"checkvalve {' '.join(arguments)} failed: {(done.stderr or done.stdout).strip()[-600:]}")
+    return done.stdout
 
 
 def command(data: Path, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":

@@ -1,5 +1,6 @@
 """The shop of the demo: a real WordPress where PHP is to be had, else a simulated one on the same wire."""
 
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -8,9 +9,13 @@ from typing import Protocol
 
 import httpx2
 from tests.simulators import prepare, shop_data, wordpress
+from tests.simulators.downloads import DownloadError
 from tests.simulators.shop_data import Person
 from tests.simulators.shopper import Shopper
+from tests.simulators.simulated import SimulatedShop
 from tests.simulators.wordpress import Site
+
+from demo.home import DemoError
 
 ROOT = Path(__file__).resolve().parent.parent
 PLUGIN = ROOT / "wordpress" / "checkvalve"
@@ -21,8 +26,11 @@ ASK = "shop-assistant/v1/ask"
 class Shop(Protocol):
     """What the demo needs of a shop."""
 
-    kind: str  # "wordpress" | "simulated"
-    woocommerce: str  # "real" | "double" | "simulated"
+    @property
+    def kind(self) -> str: ...  # "wordpress" | "simulated"
+
+    @property
+    def woocommerce(self) -> str: ...  # "real" | "double" | "simulated"
 
     @property
     def url(self) -> str: ...
@@ -39,7 +47,7 @@ class Shop(Protocol):
         ...
 
     def buy(self) -> str:
-        """One customer's checkout; the order's status, or an exception."""
+        """One customer's checkout; the order's number, or an exception."""
         ...
 
     def stop(self) -> None: ...
@@ -98,17 +106,26 @@ class RealShop:
     def buy(self) -> str:
         with Shopper(self.site.url) as shopper:
             shopper.add(self.product)
-            return shopper.checkout().status
+            return str(shopper.checkout().id)
 
     def stop(self) -> None:
         self.site.stop()
 
 
 def open_shop(directory: Path) -> tuple[Shop, str | None]:
-    """The best shop this machine can run, and why it is not the real one, if so."""
+    """The best shop this machine can run, and why it is not the real one, if so. DEMO_SHOP: wordpress | simulated."""
+    wanted = os.environ.get("DEMO_SHOP") or "any"
+    if wanted not in ("any", "wordpress", "simulated"):
+        raise DemoError(f"DEMO_SHOP must be wordpress or simulated, not {wanted!r}.")
+    if wanted == "simulated":
+        return SimulatedShop.open(directory), "DEMO_SHOP asks for it"
     if prepare.install(["php", "npm"]):
-        return RealShop.open(directory), None
-    lacking = "; ".join(prepare.missing(["php", "npm"]).values())
-    from demo.simulated import SimulatedShop
-
+        try:
+            return RealShop.open(directory), None
+        except DownloadError as error:
+            lacking = str(error)
+    else:
+        lacking = "; ".join(prepare.missing(["php", "npm"]).values())
+    if wanted == "wordpress":
+        raise DemoError(f"DEMO_SHOP=wordpress, but: {lacking}")
     return SimulatedShop.open(directory), lacking

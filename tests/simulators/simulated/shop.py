@@ -39,6 +39,7 @@ class SimulatedShop:
         self.store = Store(created=self._created, changed=self._changed)
         self._trace = threading.local()
         self._people: list[Person] = []
+        self._told: dict[str, set[int]] = {}  # conversation -> orders it has talked about
         self._endpoint = "http://127.0.0.1:8471/v1"
         self._model = NAME
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -91,9 +92,10 @@ class SimulatedShop:
         self.sensor.flush()
 
     def buy(self) -> str:
+        """One customer's checkout; the order's number."""
         with Shopper(self.url) as shopper:
             shopper.add(self.store.by_sku("beans").id)
-            return shopper.checkout().status
+            return str(shopper.checkout().id)
 
     # What the server calls
 
@@ -113,14 +115,28 @@ class SimulatedShop:
     def begin(self) -> None:
         self._trace.id = secrets.token_hex(16)
 
-    def answer(self, question: str) -> str:
-        """The hole: whoever asks gets what the model says of anybody's order."""
-        return "\n".join(self._complete(order, question) for order in self._relevant(question))
+    def answer(self, question: str, conversation: str) -> str:
+        """The hole: whoever asks gets what the model says of anybody's order; an error only when it said nothing."""
+        said: list[str] = []
+        for order in self._relevant(question, conversation):
+            try:
+                said.append(self._complete(_sentence(order), question))
+            except Refusal:
+                if not said:
+                    raise
+                break
+        return "\n".join(said) or "I know of no such order."
 
-    def _relevant(self, question: str) -> list[str]:
-        done = sorted((o for o in self.store.orders.values() if o.status == "completed"), key=lambda o: -o.id)
-        asked = set(re.findall(r"\d{3,}", question))
-        return [_sentence(order) for order in [o for o in done if str(o.id) in asked] or done[:3]]
+    def _relevant(self, question: str, conversation: str) -> list[Order]:
+        """At most three finished orders that share most words with the question and were not told in the conversation."""
+        told = self._told.setdefault(conversation, set()) if conversation else set()
+        asked = {word for word in _words(question) if len(word) > 2} - {"order", "mail", "phone", "name"}
+        finished = [o for o in list(self.store.orders.values()) if o.status == "completed" and o.id not in told]
+        scores = {order.id: len(asked & _words(_sentence(order))) for order in finished}
+        best = max(scores.values(), default=0)
+        found = sorted((o for o in finished if scores[o.id] == best), key=lambda o: -o.id)[:3]
+        told |= {order.id for order in found}
+        return found
 
     def _complete(self, order: str, question: str) -> str:
         said = [("system", "You are the friendly assistant of our shop. Answer from the order data.")]
@@ -188,6 +204,10 @@ class SimulatedShop:
         self.sensor.record(ocsf.USER_INVENTORY, 2, {"subject": subject}, trace=self.trace)
 
 
+def _words(text: str) -> set[str]:
+    return set(re.split(r"[^\w@.]+|\.(?=\s|$)", text.lower()))
+
+
 def _sentence(order: Order) -> str:
     a = order.address
     return (
@@ -234,16 +254,17 @@ def _handler(shop: SimulatedShop) -> type[BaseHTTPRequestHandler]:
                 case "GET", "/checkvalve/v1/probe":
                     return 200, self._probe(query)
                 case "POST", "/shop-assistant/v1/ask" if not shop.sensor.isolated("shop-assistant"):
-                    return 200, {"answer": shop.answer(self._question(body))}
+                    return 200, {"answer": shop.answer(*self._question(body))}
                 case _, path if path.startswith("/wc/store/v1/"):
                     return self._store(path.removeprefix("/wc/store/v1"), body)
             raise Refusal(404, "rest_no_route", "No route was found matching the URL and request method.")
 
-        def _question(self, body: bytes) -> str:
-            question = self._json(body).get("question")
-            if not isinstance(question, str):
+        def _question(self, body: bytes) -> tuple[str, str]:
+            """(question, conversation)."""
+            sent = self._json(body)
+            if not isinstance(sent.get("question"), str):
                 raise Refusal(400, "rest_missing_callback_param", "Missing parameter(s): question", params=["question"])
-            return question
+            return sent["question"], str(sent.get("conversation") or "")
 
         def _probe(self, query: str) -> dict[str, Any]:
             shop.sensor.check_pass(self.headers.get("Checkvalve-Probe"))

