@@ -4,7 +4,7 @@ import asyncio
 import base64
 import hashlib
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import func, select
@@ -23,8 +23,11 @@ from checkvalve.engine.settings import Settings, make_private
 from checkvalve.engine.worker import Worker
 from checkvalve.events.signature import Message
 from checkvalve.store.journal import Draft, GroupCommitter, Journal
-from checkvalve.store.schema import sensors, sites, subjects
+from checkvalve.store.schema import erased, sensors, sites, subjects
 from checkvalve.store.state import State, open_state
+
+if TYPE_CHECKING:
+    from checkvalve.store.asking import Asker
 
 
 def now_ms() -> int:
@@ -42,7 +45,8 @@ class Core:
         self.changed = Changed()
         self.committer = GroupCommitter(journal)
         self.pipeline = Pipeline(journal, state, identity.repeat_key, self.changed)
-        self.ingest = Ingest(state, self.committer, identity.repeat_key, self.pipeline.position)
+        self.ingest = Ingest(state, self.committer, identity.repeat_key, self.pipeline.position, self.pipeline.behind)
+        self.ingest.sealed = self._sealed_lines
         self.importer = Importer(state, self.committer, self.pipeline)
         self.gatekeeper = Gatekeeper(identity)
         self.accounts = Accounts(state)
@@ -51,6 +55,8 @@ class Core:
         hands = Hands(state, journal, self.orders, identity, self.changed, self.decide, now_ms)
         self.worker = Worker(state, hands, self.orders, self.decide, settings, self.changed, now_ms)
         self._digesting: asyncio.Task[None] | None = None
+        self._sealing: asyncio.Task[None] | None = None
+        self._asker: Asker | None = None
 
     def now_ms(self) -> int:
         return now_ms()
@@ -59,20 +65,57 @@ class Core:
         self.changed.bind(asyncio.get_running_loop())
         await asyncio.to_thread(self.pipeline.catch_up)
         self._digesting = asyncio.create_task(self.pipeline.run())
+        await asyncio.to_thread(self._erase_again)
+        self._sealing = asyncio.create_task(self._seal())
         await self.worker.start()
 
     async def stop(self) -> None:
         await self.worker.stop()
         await self.committer.stop()
-        if self._digesting is not None:
-            self._digesting.cancel()
-            await asyncio.gather(self._digesting, return_exceptions=True)
+        tasks = [task for task in (self._digesting, self._sealing) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         self.close()
 
     def close(self) -> None:
         """For a core that was opened and not started."""
+        if self._asker is not None:
+            self._asker.close()
         self.journal.close()
         self.state.close()
+
+    @property
+    def asker(self) -> "Asker":
+        """Asks sealed segments and recent rows. Its engine is slow to import, so only when somebody asks."""
+        if self._asker is None:
+            from checkvalve.store.archive import Reading
+            from checkvalve.store.asking import Asker
+
+            identity = self.identity
+            reading = Reading(directory=self.settings.archive_dir, origin=identity.origin, public_key=identity.log_public)
+            self._asker = Asker(reading, self.state)
+        return self._asker
+
+    async def _seal(self) -> None:
+        from checkvalve.engine.sealing import sealer
+
+        await sealer(self.settings.archive_dir, self.identity, self.state, self.now_ms).run()
+
+    def _erase_again(self) -> None:
+        """Keys of erased entries that a crash left between decision and deletion."""
+        with self.state.read() as db:
+            numbers = [n for n in db.scalars(select(erased.c.entry)) if n < self.journal.size]
+        if numbers:
+            self.journal.erase(numbers)
+
+    def _sealed_lines(self, sensor: str, first: int, last: int) -> dict[int, str]:
+        from checkvalve.store.questions import QUESTIONS
+
+        if not (self.settings.archive_dir / "manifest").exists():
+            return {}
+        found = self.asker.ask(QUESTIONS["lines"], sensor=sensor, first=first, last=last)
+        return {row["seq"]: row["digest"] for row in found}
 
     async def accept(self, message: Message, body: bytes) -> Accepted:
         """A batch from a sensor: acknowledged once on disk, digested right after."""

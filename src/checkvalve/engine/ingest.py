@@ -26,6 +26,8 @@ MAX_LINES = 500
 MAX_SKEW_S = 300
 NONCE_S = 600
 REMEMBERED = 20_000  # lines per sensor whose digests are kept in memory, and all that are not digested yet
+# How far detection may be behind before a sensor is asked to wait: a shop's flood must not hide what a gateway sees.
+BEHIND_SECONDS = {"wordpress": 2.0, "gateway": 20.0}
 SENSOR_SECONDS = 1.0  # how long a sensor's key is believed without asking the state
 
 _SEQUENCE = re.compile(r"^(?P<first>[1-9]\d{0,15});\s?count=(?P<count>[1-9]\d{0,2})$")
@@ -55,12 +57,21 @@ class Line(NamedTuple):
 class Ingest:
     """One instance an installation; the only writer of sensor events."""
 
-    def __init__(self, state: State, committer: GroupCommitter, repeat_key: bytes, digested: Callable[[], int]) -> None:
-        """`digested` says up to which entry the state knows the log."""
-        self._state, self._committer, self._repeat_key, self._digested = state, committer, repeat_key, digested
+    def __init__(
+        self,
+        state: State,
+        committer: GroupCommitter,
+        repeat_key: bytes,
+        digested: Callable[[], int],
+        behind: Callable[[], float],
+    ) -> None:
+        """`digested` says up to which entry the state knows the log, `behind` how many seconds the rest will take."""
+        self._state, self._committer, self._repeat_key = state, committer, repeat_key
+        self._digested, self._behind = digested, behind
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._recent: defaultdict[str, OrderedDict[int, Line]] = defaultdict(OrderedDict)
         self._highest: dict[str, int] = {}  # number of each sensor, in the log
+        self.sealed: Callable[[str, int, int], dict[int, str]] = lambda _sensor, _first, _last: {}  # digests, by number
         self._sensors: dict[str, tuple[Sensor, float]] = {}  # and until when it is believed without asking
         self._nonces: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._skews: dict[str, int] = {}
@@ -96,6 +107,8 @@ class Ingest:
             fresh = self._fresh(sensor.keyid, first, lines)
             if not fresh:
                 return Accepted(acknowledged=first + len(lines) - 1, entries=None)
+            if (behind := self._behind()) > BEHIND_SECONDS[sensor.kind]:
+                raise EngineError("busy", "core is still looking at what came before", retry_after=1 + int(behind / 2))
             drafts = [Draft(kind="event", source=sensor.keyid, seq=seq, clear=line, t=now_ms) for seq, line, _ in fresh]
             try:
                 entries = await self._committer.append(drafts)
@@ -175,6 +188,8 @@ class Ingest:
                     )
                 )
                 known.update({row.seq: row.digest for row in rows})
+            if any(seq not in known for seq in unseen if seq <= self._highest_of(keyid)):
+                known = self.sealed(keyid, unseen[0], unseen[-1]) | known
         for seq, _, digest in numbered:
             if seq in known and known[seq] != digest:
                 raise EngineError("sequence_conflict", f"number {seq} was sent before with other content")

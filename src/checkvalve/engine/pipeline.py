@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -23,7 +24,7 @@ from checkvalve.events.imports.envelope import Imported, unwrap
 from checkvalve.evidence.blind import Blinder
 from checkvalve.evidence.entry import Header
 from checkvalve.store.journal import Journal, Opened
-from checkvalve.store.schema import cursor, events, findings, sensors, sequences, sites, subjects
+from checkvalve.store.schema import cursor, erased, events, findings, sensors, sequences, sites, subjects
 from checkvalve.store.state import State
 
 log = logging.getLogger("checkvalve.pipeline")
@@ -54,6 +55,11 @@ class Registers:
                 return None
             self._sites[site] = Register(key)
         return self._sites[site]
+
+    def keys(self, db: Connection) -> list[bytes]:
+        """The pseudonym key of each site."""
+        found = (self.get(db, site) for site in db.scalars(select(sites.c.site)))
+        return [register.key for register in found if register is not None]
 
     def blinder(self, db: Connection, site: str | None, otherwise: bytes) -> Blinder:
         """The blind index of a site; under the key `otherwise` for events of no known site."""
@@ -180,6 +186,7 @@ class Pipeline:
         self.registers = Registers()
         self._position = 0
         self._highest: dict[str, int] = {}  # of each sensor, as digested
+        self._pace = 0.0  # seconds an entry
         self._wake = asyncio.Event()
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="digest")
@@ -216,6 +223,10 @@ class Pipeline:
         """The entry that is digested next."""
         return self._position
 
+    def behind(self) -> float:
+        """Seconds until what is in the log now will be digested, by the pace of the last chunks."""
+        return (self._journal.size - self._position) * self._pace
+
     def wake(self) -> None:
         self._wake.set()
 
@@ -235,6 +246,7 @@ class Pipeline:
         self._waiting = [(e, f) for e, f in self._waiting if not f.done()]
 
     def _chunk(self) -> None:
+        started = monotonic()
         entries = self._journal.read_many(self._position, CHUNK)
         until = self._position + len(entries)
         with self._state.begin() as db:
@@ -244,6 +256,8 @@ class Pipeline:
             chunk.store()
             statement = upsert(cursor).values(name="next_entry", value=until)
             db.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": until}))
+        pace = (monotonic() - started) / max(len(entries), 50)  # a few entries say little: most of their time is the commit
+        self._pace += (pace - self._pace) * 0.2
         self._position = until
         self._highest = chunk.highest
 
@@ -267,6 +281,9 @@ class Pipeline:
     def _decision(self, db: Connection, opened: Opened, decision: decisions.Decision) -> None:
         if decision.type == "order_issued":
             orders.digest_issued(db, decision)
+        elif decision.type == "erased":
+            values = [{"entry": n} for n in decision.data["entries"]]
+            db.execute(upsert(erased).on_conflict_do_nothing(), values)
         elif decision.type == "subject_put":
             self._put(db, decision.data["site"], opened.number, decision.data["subject"])
         else:
