@@ -42,7 +42,8 @@ def _ingest(arguments: argparse.Namespace) -> int:
     )
     size = wanted.path.stat().st_size if wanted.path.is_file() else None
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    errors = Console(stderr=True)
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task(wanted.path.name, total=size)
         done = import_file(load_settings(data_dir(arguments.data)), wanted, lambda at: bar.update(task, completed=at))
     if arguments.json:
