@@ -69,5 +69,5 @@ def zone(name: str) -> tzinfo:
         return UTC
     try:
         return ZoneInfo(name)
-    except (ValueError, OSError) as error:
+    except (KeyError, ValueError, OSError) as error:
         raise EngineError("bad_zone", f"{name[:60]!r} is no time zone; an example: Europe/Berlin") from error
