@@ -22,6 +22,7 @@ COMMANDS = {
     **dict.fromkeys(("case", "notice"), "cases"),
     **dict.fromkeys(("deadline", "applicability", "severity"), "law"),
     "posture": "posture",
+    "plugin": "plugin",
     "playbook": "playbook",
     "detect": "detect",
 }

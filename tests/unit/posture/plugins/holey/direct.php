@@ -1,0 +1,3 @@
+<?php
+require "../../../wp-load.php";
+echo wc_get_orders();
