@@ -1,11 +1,12 @@
-"""checkvalve evidence verify | scope | key | ingest."""
+"""checkvalve evidence verify | scope | key | ingest | find | erase | ask."""
 
 import argparse
 from dataclasses import asdict
 from typing import Any
 
-from checkvalve.cli import ingest
+from checkvalve.cli import ingest, looking
 from checkvalve.cli.output import NO, OK, console, print_json
+from checkvalve.engine import looking as engine_looking
 from checkvalve.engine import offline
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.settings import data_dir, load_settings
@@ -27,12 +28,13 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     key = actions.add_parser("key", parents=[common], help="the log's public key; give it to whoever checks bundles")
     key.set_defaults(run=_key)
     scope = actions.add_parser("scope", parents=[common], help="whose data left, how, to whom")
-    scope.add_argument("--since", required=True, metavar="T", help="RFC 3339, e.g. 2026-11-24T00:00:00Z")
-    scope.add_argument("--until", required=True, metavar="T")
+    scope.add_argument("--since", metavar="T", help="RFC 3339, e.g. 2026-11-24T00:00:00Z; needed unless --trace is given")
+    scope.add_argument("--until", metavar="T")
     for name in offline.SCOPE_FILTERS:
         scope.add_argument(f"--{name}")
     scope.set_defaults(run=_scope)
     ingest.add_parser(actions, common)
+    looking.add_parsers(actions, common)
 
 
 def _verify(arguments: argparse.Namespace) -> int:
@@ -80,13 +82,26 @@ def _key(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _window(arguments: argparse.Namespace, told: list[int]) -> tuple[int, int]:
+    """Since and until in ms: as given, else from the first to the last moment of the story."""
+    given = [int(parse_time(t).timestamp() * 1000) if t else None for t in (arguments.since, arguments.until)]
+    since, until = given[0] or min(told, default=None), given[1] or max(told, default=None)
+    if since is None or until is None:
+        raise EngineError("no_window", "give --since and --until, or a --trace that is in the log")
+    return since, until
+
+
 def _scope(arguments: argparse.Namespace) -> int:
-    since, until = (int(parse_time(t).timestamp() * 1000) for t in (arguments.since, arguments.until))
+    settings = load_settings(data_dir(arguments.data))
     filters = {n: v for n in offline.SCOPE_FILTERS if (v := getattr(arguments, n))}
-    found = offline.scope(load_settings(data_dir(arguments.data)), since, until, filters)
+    story = engine_looking.ask(settings, "trace", {"trace": filters["trace"]}) if "trace" in filters else []
+    since, until = _window(arguments, [row["at_ms"] for row in story if row["at_ms"] is not None])
+    found = offline.scope(settings, since, until, filters)
     if arguments.json:
-        print_json(found.as_json())
+        print_json(found.as_json() | ({"story": story} if "trace" in filters else {}))
         return OK
+    if story:
+        looking.show(story)
     for name, extent in (("confirmed", found.confirmed), ("worst case", found.worst_case)):
         console.print(f"[bold]{name}[/bold]: {extent.subjects} people, {extent.records} records")
         for label in ("categories", "recipients", "channels"):

@@ -31,6 +31,10 @@ class Settings:
         return self.data / "state.db"
 
     @property
+    def archive_dir(self) -> Path:
+        return self.data / "archive"
+
+    @property
     def gateway_dir(self) -> Path:
         return self.data / "gateway"
 

@@ -88,7 +88,12 @@ def _phones(folded: str) -> Iterator[str]:
 
 def token(key: bytes, term: Term) -> int:
     """A signed 32-bit number."""
-    return int(pseudonym(key, *term)[:8], 16) - (1 << 31)
+    return token_of(pseudonym(key, *term))
+
+
+def token_of(digest: str) -> int:
+    """The token of a pseudonym, 32 hex digits."""
+    return int(digest[:8], 16) - (1 << 31)
 
 
 class Blinder:

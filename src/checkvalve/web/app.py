@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import sys
 from collections.abc import AsyncIterator
 
 import uvicorn
@@ -11,6 +12,8 @@ from starlette.routing import Mount
 from checkvalve.engine.core import Core
 from checkvalve.web import local, sensors
 from checkvalve.web.console import console_app
+
+SWITCH_SECONDS = 0.0005  # a sensor does not wait for the digesting thread to pause
 
 
 def build_app(core: Core) -> Starlette:
@@ -39,6 +42,7 @@ class _Server(uvicorn.Server):
 
 def serve(core: Core, host: str, port: int) -> None:
     """Run until SIGINT or SIGTERM. No access log: paths may name cases."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     config = uvicorn.Config(
         build_app(core),
         host=host,

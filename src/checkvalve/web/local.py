@@ -1,15 +1,19 @@
 """What commands on core's own machine ask of a running core (`engine/local_api.py`)."""
 
+from typing import TypeVar
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from checkvalve.engine import looking
 from checkvalve.engine.core import Core
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.importer import MAX_BATCH
 from checkvalve.web.requests import Json, answers_errors, read_body, signed_message
 
+Asked = TypeVar("Asked", bound=msgspec.Struct)
 MAX_BODY = 64 * 1024 * 1024
 
 
@@ -34,4 +38,27 @@ async def import_records(request: Request) -> Response:
     return Json({"entries": len(put.entries), "known": put.known})
 
 
-ROUTES = [Route("/v1/local/import", import_records, methods=["POST"])]
+@answers_errors
+async def find(request: Request) -> Response:
+    core, body = await _admitted(request)
+    return Json(await looking.found(core, _decoded(body, looking.Looking)))
+
+
+@answers_errors
+async def erase(request: Request) -> Response:
+    core, body = await _admitted(request)
+    return Json(await looking.erased(core, _decoded(body, looking.Erasing)))
+
+
+def _decoded(body: bytes, kind: type[Asked]) -> Asked:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise EngineError("bad_request", "not what this command sends; are both of one version?") from error
+
+
+ROUTES = [
+    Route("/v1/local/import", import_records, methods=["POST"]),
+    Route("/v1/local/find", find, methods=["POST"]),
+    Route("/v1/local/erase", erase, methods=["POST"]),
+]
