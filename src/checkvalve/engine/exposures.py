@@ -43,7 +43,7 @@ def _record(seen: Observed, parsed: Event, raw: dict[str, Any]) -> ExposureRecor
         shown=True,
         entry=seen.entry,
         site=seen.site or "",
-        seen_ms=int(raw["seen_ms"]),
+        seen_ms=observe.whole(raw.get("seen_ms")) or seen.received_ms,
         detected_ms=seen.received_ms,
         plugin=_text(own.get("plugin")),
         route=_text(own.get("route")),
@@ -63,7 +63,7 @@ def from_inference(db: Connection, seen: Observed, parsed: Event, register: Regi
     ref, recipient = observe.recipient_of(caller)
     observe.put_inference(db, seen.entry, seen.site, parsed, recipient)
     reader = Reader(ref=ref, recipient=recipient)
-    at = inference.get("ended_ms") or seen.received_ms
+    at_ms = observe.whole(inference.get("ended_ms")) or seen.received_ms
     model = parsed.body.get("ai_model")
     common: dict[str, Any] = {
         "entry": seen.entry,
@@ -78,7 +78,7 @@ def from_inference(db: Connection, seen: Observed, parsed: Event, register: Regi
     fresh = []
     for shown, text in ((True, inference.get("completion")), (False, prompt_text(inference.get("request")))):
         if shown or inference.get("outcome") != "refused":  # a refused prompt reached nobody
-            for e in scan(text if isinstance(text, str) else "", register, reader, inference["id"], int(at)):
+            for e in scan(text if isinstance(text, str) else "", register, reader, inference["id"], at_ms):
                 record = ExposureRecord(
                     inference=e.inference,
                     subject=e.subject,

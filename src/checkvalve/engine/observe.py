@@ -111,12 +111,12 @@ def put_inference(db: Connection, entry: int, site: str | None, found: Event, re
         id=str(inference["id"])[:80],
         entry=entry,
         site=site,
-        started_ms=_whole(inference.get("started_ms")) or found.time,
-        ended_ms=_whole(inference.get("ended_ms")),
+        started_ms=whole(inference.get("started_ms")) or found.time,
+        ended_ms=whole(inference.get("ended_ms")),
         model=_text(model.get("name")) if isinstance(model, dict) else None,
         outcome=_text(inference.get("outcome")) or "unknown",
-        prompt_tokens=_whole(inference.get("prompt_tokens")),
-        completion_tokens=_whole(inference.get("completion_tokens")),
+        prompt_tokens=whole(inference.get("prompt_tokens")),
+        completion_tokens=whole(inference.get("completion_tokens")),
         plugin=_text(caller.get("plugin")),
         route=_text(caller.get("route")),
         session=_text(caller.get("session")),
@@ -205,7 +205,8 @@ def _text(value: Any) -> str | None:
     return value[:MAX_TEXT] if isinstance(value, str) and value else None
 
 
-def _whole(value: Any) -> int | None:
+def whole(value: Any) -> int | None:
+    """A number that the state can hold, or None."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None
 
 

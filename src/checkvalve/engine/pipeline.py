@@ -8,6 +8,7 @@ import hashlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
+from traceback import format_tb
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -15,12 +16,13 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
 from checkvalve.detection.register import Register
-from checkvalve.engine import cases, decisions, exposures, imports, observe, orders
+from checkvalve.engine import bypass, cases, decisions, exposures, imports, observe, orders
 from checkvalve.engine.changed import Changed
 from checkvalve.engine.observe import Observed
 from checkvalve.events import event as ocsf
 from checkvalve.events.event import Event
 from checkvalve.events.imports.envelope import Imported, unwrap
+from checkvalve.events.imports.types import Moment
 from checkvalve.evidence.blind import Blinder
 from checkvalve.evidence.entry import Header
 from checkvalve.store.journal import Journal, Opened
@@ -80,6 +82,8 @@ class Chunk:
         self._rows: list[dict[str, Any]] = []
         self._findings: list[dict[str, Any]] = []
         self._imported: list[tuple[str, int, int | None]] = []
+        self._calls: list[bypass.Call] = []
+        self._heard: dict[str, int] = {}  # of each gateway, the newest time it spoke of
 
     def observe(self, opened: Opened, clear: bytes) -> Observed:
         if opened.header.source.startswith(imports.PREFIX):
@@ -116,16 +120,20 @@ class Chunk:
         row = observe.row(seen) | {"tokens": tokens, "time_ms": head.time}
         if isinstance(seen.event, Event) and isinstance(seen.event.body.get("message"), str):
             row["summary"] = seen.event.body["message"][: observe.MAX_TEXT]
-        self._add(seen, row)
+        self._add(seen, row, found.moment)
         self._imported.append((head.key, opened.number, head.within))
         return seen
 
-    def _add(self, seen: Observed, row: dict[str, Any]) -> None:
+    def _add(self, seen: Observed, row: dict[str, Any], moment: Moment | None = None) -> None:
         highest = self.highest.get(seen.sensor, 0)
         self._findings += observe.remarks(seen, highest)
         self._rows.append(row)
         self.highest[seen.sensor] = max(highest, seen.seq)
         self._last_seen[seen.sensor] = seen.received_ms
+        if call := bypass.call_of(seen, moment):
+            self._calls.append(call)
+        if self.kind(seen.sensor) == "gateway" and isinstance(seen.event, Event):
+            self._heard[seen.sensor] = max(seen.event.time, self._heard.get(seen.sensor, 0))
 
     def kind(self, sensor: str) -> str:
         """wordpress, gateway or import; empty for one that nobody knows."""
@@ -158,6 +166,7 @@ class Chunk:
         if self._rows:
             self._insert(self._rows)
         imports.remember(self._db, self._imported)
+        bypass.note(self._db, self._calls, self._heard)
         if self._findings:
             self._db.execute(upsert(findings).on_conflict_do_nothing(), self._findings)
         for sensor, at_ms in self._last_seen.items():
@@ -275,7 +284,8 @@ class Pipeline:
                 with db.begin_nested():
                     self._decision(db, opened, decisions.parse(opened.clear))
         except Exception as error:  # a bug in a reducer: keep the entry, say so, go on
-            log.exception("entry %d could not be digested", opened.number)
+            where = "".join(format_tb(error.__traceback__))  # not the message: it may quote the entry
+            log.error("entry %d could not be digested (%s)\n%s", opened.number, type(error).__name__, where)
             chunk.undigested(opened.number, opened.header, error)
 
     def _decision(self, db: Connection, opened: Opened, decision: decisions.Decision) -> None:

@@ -35,7 +35,11 @@ class State:
 def open_state(path: Path) -> State:
     """Open (creating and migrating as needed) the SQLite database at `path`."""
     path.touch(mode=0o600)
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30, "check_same_thread": False})
+    engine = create_engine(
+        f"sqlite:///{path}",
+        connect_args={"timeout": 30, "check_same_thread": False},
+        hide_parameters=True,  # an error must not carry a row's values into a log
+    )
 
     @event.listens_for(engine, "connect")
     def _pragmas(connection: sqlite3.Connection, _record: Any) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from checkvalve.engine.errors import EngineError
@@ -58,11 +58,14 @@ async def read_body(request: Request, limit: int) -> bytes:
         raise EngineError("too_large", f"at most {limit} bytes; send smaller batches")
     parts: list[bytes] = []
     size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            raise EngineError("too_large", f"at most {limit} bytes; send smaller batches")
-        parts.append(part)
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > limit:
+                raise EngineError("too_large", f"at most {limit} bytes; send smaller batches")
+            parts.append(part)
+    except ClientDisconnect:
+        raise EngineError("bad_request", "the connection ended before the body did") from None
     return b"".join(parts)
 
 

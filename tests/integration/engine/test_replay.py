@@ -57,8 +57,8 @@ def paired(tmp_path_factory: pytest.TempPathFactory) -> Path:
             values = {"site": name, "name": name, "site_url": url, "rest_url": f"{url}/wp-json/"}
             db.execute(insert(sites).values(**values, pseudonym_key=key, created_ms=START))
         for keyid, kind, of in (*((f"wp.{s}", "wordpress", s) for s in SITES), ("gw.gpu-1", "gateway", None)):
-            values = {"keyid": keyid, "kind": kind, "site": of, "name": keyid, "paired_ms": START}
-            db.execute(insert(sensors).values(**values, public_key=b"k" * 32, versions={}))
+            known = {"keyid": keyid, "kind": kind, "site": of, "name": keyid, "public_key": b"k" * 32}
+            db.execute(insert(sensors).values(**known, paired_ms=START, versions={}))
     core.close()
     return data
 
