@@ -3,24 +3,30 @@
 import asyncio
 import contextlib
 import logging
+import resource
+import signal
+import ssl
 import uuid
-from typing import Any
-
-import uvicorn
+from typing import Any, Final
 
 from checkvalve.gateway.control import Control
 from checkvalve.gateway.link import Link
 from checkvalve.gateway.proxy import Proxy
 from checkvalve.gateway.recorder import Recorder
-from checkvalve.gateway.settings import GatewaySettings, load_credentials
+from checkvalve.gateway.settings import GatewaySettings, Tls, load_credentials, load_routing
 from checkvalve.gateway.spool import Spool
 
 log = logging.getLogger("checkvalve.gateway")
+
+SWEEP_S: Final = 5
+BEAT_S: Final = 60  # core takes what a gateway told as complete up to its last beat
+GRACE_S: Final = 3  # for running answers when the gateway is stopped
 
 
 def serve(settings: GatewaySettings) -> None:
     """Run until SIGINT or SIGTERM."""
     credentials = load_credentials(settings.directory)
+    routing = load_routing(settings.directory)
     spool = Spool(settings.directory / "spool", credentials.next_sequence)
     control = Control(settings.directory, credentials.core_key)
     recorder = Recorder(spool, lambda: str(uuid.uuid4()))
@@ -34,23 +40,23 @@ def serve(settings: GatewaySettings) -> None:
             "core": {"last_contact_ms": link.last_contact_ms, "error": link.last_error},
             "registers": [{"people": len(r), "identifiers": r.identifiers} for r in control.registers.values()],
             "orders": len([o for o in control.orders.values() if o.action != "release"]),
+            "running": len(proxy.running),
         }
 
-    proxy = Proxy(settings.upstream, control, recorder, health, lambda: str(uuid.uuid4()))
-    config = uvicorn.Config(
-        proxy,
-        host=settings.host,
-        port=settings.port,
-        log_level="critical",  # a stream cut by the model is no error of ours; it is in the log of events
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        lifespan="off",
-        timeout_graceful_shutdown=3,
+    proxy = Proxy(
+        default=settings.upstream,
+        routing=routing,
+        control=control,
+        recorder=recorder,
+        health=health,
+        new_id=lambda: str(uuid.uuid4()),
     )
-    with asyncio.Runner(loop_factory=uvloop_factory()) as runner:
-        runner.run(_run(uvicorn.Server(config), link, proxy))
-    spool.close()
+    _allow_many_connections()
+    try:
+        with asyncio.Runner(loop_factory=uvloop_factory()) as runner:
+            runner.run(_run(settings, routing.tls, link, proxy))
+    finally:
+        spool.close()
 
 
 def uvloop_factory() -> Any:
@@ -61,12 +67,62 @@ def uvloop_factory() -> Any:
     return uvloop.new_event_loop
 
 
-async def _run(server: uvicorn.Server, link: Link, proxy: Proxy) -> None:
-    line = asyncio.create_task(link.run())
+async def _run(settings: GatewaySettings, tls: Tls | None, link: Link, proxy: Proxy) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    server = await loop.create_server(proxy.protocol, settings.host, settings.port, ssl=_context(tls), backlog=2048)
+    tasks = [
+        loop.create_task(link.run()),
+        loop.create_task(_sweep(proxy)),
+        loop.create_task(_beat(proxy)),
+        loop.create_task(stop.wait()),
+    ]
     try:
-        await server.serve()
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
     finally:
-        line.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await line
-        await proxy.close()
+        server.close()
+        await _drain(proxy)
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        proxy.pool.close()
+
+
+async def _sweep(proxy: Proxy) -> None:
+    while True:
+        await asyncio.sleep(SWEEP_S)
+        proxy.sweep(asyncio.get_running_loop().time())
+
+
+async def _beat(proxy: Proxy) -> None:
+    while True:
+        proxy.recorder.alive({k: v for k, v in proxy.health().items() if k in ("spool", "running", "orders")})
+        await asyncio.sleep(BEAT_S)
+
+
+async def _drain(proxy: Proxy) -> None:
+    """Let running answers end, for a while; what is cut then is logged as such."""
+    for _ in range(GRACE_S * 20):
+        if not proxy.running:
+            break
+        await asyncio.sleep(0.05)
+    for connection in list(proxy.connections):
+        connection.cut_now()
+
+
+def _context(tls: Tls | None) -> ssl.SSLContext | None:
+    if tls is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tls.certificate, tls.private_key)
+    return context
+
+
+def _allow_many_connections() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -22,6 +22,10 @@ MAX_AHEAD_S: Final = 300
 MATCHES: Final = ("plugin", "route", "session", "model", "key")
 EFFECTS: Final = {
     "refuse": "matching requests are refused, running answers ended",
+    "cut": "answers end before another person's data",
+    "redact": "another person's data is taken out of answers",
+    "strip_tools": "the model is offered no tools",
+    "log_only": "matching requests are exempt from wider orders",
     "release": "released",
 }
 

@@ -24,7 +24,10 @@ class Recorder:
         self._spool, self._new_uid = spool, new_uid
         self.kick: Callable[[], None] = lambda: None
 
-    def exposures(self, caller: Caller, found: list[Exposure], model: str | None) -> None:
+    def exposures(self, caller: Caller, found: list[Exposure], model: str | None, *, site: str, withheld: bool = False) -> None:
+        """Other people's data in an answer: shown, or withheld from the caller by an order."""
+        if not found:
+            return
         listed = [
             {
                 "subject": e.subject,
@@ -37,8 +40,9 @@ class Recorder:
             }
             for e in found
         ]
-        own = {**_who(caller), "exposures": listed, "model": model}
-        finding = {"uid": found[0].inference, "title": "Personal data shown to another person"}
+        own = {**_who(caller), "site": site, "withheld" if withheld else "exposures": listed, "model": model}
+        title = "Personal data withheld from another person" if withheld else "Personal data shown to another person"
+        finding = {"uid": found[0].inference, "title": title}
         self._add(ocsf.DETECTION_FINDING, 1, own, trace=caller.text("trace"), severity_id=4, finding_info=finding)
 
     def inference(self, caller: Caller, data: dict[str, Any], model: str | None) -> None:
@@ -60,7 +64,7 @@ class Recorder:
         )
 
     def passed(self, caller: Caller, method: str, path: str, status: int | None) -> None:
-        """A request that is not a chat completion: passed on untouched."""
+        """A request of no known shape: passed on untouched."""
         activity = {"POST": 1, "GET": 2, "HEAD": 2, "PUT": 3, "PATCH": 3, "DELETE": 4}.get(method, 99)
         self._add(
             ocsf.API_ACTIVITY,
@@ -76,6 +80,11 @@ class Recorder:
         own = {"outcome": {"jti": jti, "status": status, "detail": detail}}
         good = 1 if status in ("done", "already") else 2
         self._add(ocsf.REMEDIATION_ACTIVITY, 1, own, command_uid=jti, status_id=good)
+
+    def alive(self, health: dict[str, Any]) -> None:
+        """The gateway about itself: that it is there, and what waits in its spool."""
+        app = {"name": "Checkvalve gateway", "uid": "checkvalve", "version": __version__}
+        self._add(ocsf.APPLICATION_LIFECYCLE, 0, {"health": health}, message="alive", app=app)
 
     def _add(self, class_uid: int, activity_id: int, own: dict[str, Any], *, at: int | None = None, **more: Any) -> None:
         def encode(number: int) -> bytes:
@@ -97,5 +106,5 @@ class Recorder:
 
 def _who(caller: Caller) -> dict[str, Any]:
     context = caller.context or {}
-    found: dict[str, Any] = {"site": caller.site} if caller.site else {}
+    found: dict[str, Any] = {n: v for n, v in (("site", caller.site), ("key", caller.key)) if v}
     return found | {n: context[n] for n in ("plugin", "route", "session", "requester") if n in context}

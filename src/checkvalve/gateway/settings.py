@@ -2,8 +2,11 @@
 
 import base64
 import os
+import re
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -26,6 +29,71 @@ class GatewaySettings:
     host: str
     port: int
     directory: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A key that a caller sends as `Authorization: Bearer`. Kept as its SHA-256, in lower-case hex."""
+
+    name: str
+    sha256: str
+    plugin: str | None = None
+    site: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelServer:
+    """`models` are names or patterns with `*`; `api_key` is what this server wants instead of the caller's."""
+
+    url: str
+    models: tuple[str, ...]
+    api_key: str | None = None
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    certificate: Path
+    private_key: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routing:
+    """`settings.toml` in the gateway's directory; none of it is needed for one model server on one machine."""
+
+    upstream: tuple[ModelServer, ...] = ()
+    key: tuple[ApiKey, ...] = ()
+    tls: Tls | None = None
+
+
+def load_routing(directory: Path) -> Routing:
+    path = directory / "settings.toml"
+    if not path.exists():
+        return Routing()
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        raise GatewayError(f"{path} can be read by other users", f"Run: chmod 600 {path}")
+    try:
+        routing = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Routing, dec_hook=lambda kind, value: kind(value))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise GatewayError(f"{path} cannot be used: {error}", "See section 7 of the wire specification") from error
+    for key in routing.key:
+        if not re.fullmatch("[0-9a-f]{64}", key.sha256):
+            raise GatewayError(f"{path}: the sha256 of key {key.name!r} is not 64 hex digits", "Run: printf %s KEY | sha256sum")
+    for server in routing.upstream:
+        server_address(server.url)
+    return routing
+
+
+def server_address(url: str) -> tuple[str, str, int, str]:
+    """(scheme, host, port, path) of a model server's URL."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise GatewayError(f"{url!r} is no address of a model server", "It looks like http://127.0.0.1:8080")
+    return parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80), parts.path.rstrip("/")
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):

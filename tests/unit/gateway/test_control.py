@@ -156,6 +156,22 @@ def test_what_a_request_does_not_tell_does_not_open_a_model(control: Control) ->
     assert control.policy(Caller(site=OTHER, context=None, error=None), "smol", NOW) == OPEN
 
 
+def test_orders_add_up_to_the_strictest_and_an_exemption_needs_to_be_narrower(control: Control) -> None:
+    tokens = [
+        order("ord-1", action="redact", args={"plugin": "chat"}),
+        order("ord-2", action="strip_tools", args={"model": "smol"}),
+        order("ord-3", action="cut", args={"plugin": "chat", "route": "/ask"}),
+        order("ord-4", action="log_only", args={"session": "owner"}),
+        order("ord-5", action="log_only", args={"plugin": "chat", "session": "admin"}),
+    ]
+    control.apply_config(config(*tokens), NOW)
+    assert control.policy(caller(), "smol", NOW) == Policy(mode="redact", strip_tools=True)
+    assert control.policy(caller(route="/ask"), "large", NOW) == Policy(mode="cut")
+    assert control.policy(caller(session="owner"), "smol", NOW) == Policy(mode="redact", strip_tools=True)
+    assert control.policy(caller(session="admin"), "smol", NOW) == OPEN
+    assert control.policy(caller(session="admin", route="/ask"), "smol", NOW) == Policy(mode="cut")
+
+
 def test_running_answers_are_told_of_new_orders(control: Control) -> None:
     seen: list[Policy] = []
     control.changed = lambda: seen.append(control.policy(caller(), "smol", NOW))

@@ -1,0 +1,220 @@
+"""Connections from callers: HTTP/1.1 requests one after the other, each given to an exchange as it comes in."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import httptools
+import msgspec
+
+MAX_HEAD: Final = 64 * 1024
+HEAD_S: Final = 30  # for a request's head to be whole
+IDLE_S: Final = 120
+
+
+@dataclass(slots=True)
+class RequestHead:
+    """As sent: `target` is the raw path and query; header names keep their case."""
+
+    method: bytes
+    target: bytes
+    headers: list[tuple[bytes, bytes]]
+    http11: bool
+
+    @property
+    def path(self) -> str:
+        return self.target.partition(b"?")[0].decode("latin-1")
+
+    def get(self, name: bytes) -> bytes | None:
+        return next((v for n, v in self.headers if n.lower() == name), None)
+
+
+class Handler(Protocol):
+    """One request. `body` and `end` come after `start`; `gone` when the caller left before the answer was whole."""
+
+    def start(self) -> None: ...
+    def body(self, data: bytes) -> None: ...
+    def end(self) -> None: ...
+    def gone(self) -> None: ...
+    def downstream_full(self, full: bool) -> None: ...
+
+
+class Downstream(asyncio.Protocol):
+    def __init__(self, handler: Callable[["Downstream", RequestHead], Handler], open_: set["Downstream"]) -> None:
+        self.transport: Any = None
+        self.closing = False  # after the running answer
+        self._new_handler, self._open = handler, open_
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpRequestParser(self)
+        self._events: deque[bytes | bool | RequestHead] = deque()  # of requests that wait for the running one
+        self._handler: Handler | None = None
+        self._reading = False  # the running request's end has not come
+        self._draining = False
+        self._target = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._head_bytes = 0
+        self.since = self._loop.time()
+
+    # --- for the handler ---------------------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        self.transport.write(data)
+
+    def answered(self) -> None:
+        """The running request has its whole answer."""
+        self._handler = None
+        self.since = self._loop.time()
+        if self.closing:
+            self.transport.close()
+        elif not self._reading:
+            self._next()
+
+    def cut(self) -> None:
+        """End the connection without the end of the answer, after what was written."""
+        self._handler = None
+        self.transport.close()
+
+    def pause(self, full: bool) -> None:
+        """Stop or go on reading the request's body."""
+        if self.transport.is_closing():
+            return
+        if full:
+            self.transport.pause_reading()
+        elif not self._events:
+            self.transport.resume_reading()
+
+    @property
+    def idle(self) -> bool:
+        return self._handler is None and not self._events
+
+    def overdue(self, now: float) -> bool:
+        """Whether it has waited too long for a request; `now` is the loop's time."""
+        return self.idle and now - self.since > (HEAD_S if self._head_bytes else IDLE_S)
+
+    # --- asyncio -----------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        self._open.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._head_bytes == 0:
+            self.since = self._loop.time()
+        self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.closing = True  # not offered; the request itself is answered
+        except httptools.HttpParserError:
+            self._bad(400, "bad_request")
+            return
+        if self._head_bytes > MAX_HEAD and not self._reading:
+            self._bad(431, "headers_too_large")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        del error
+        self._open.discard(self)
+        self._events.clear()
+        handler, self._handler = self._handler, None
+        if handler is not None:
+            handler.gone()
+
+    def pause_writing(self) -> None:
+        if self._handler is not None:
+            self._handler.downstream_full(True)
+
+    def resume_writing(self) -> None:
+        if self._handler is not None:
+            self._handler.downstream_full(False)
+
+    def _bad(self, status: int, code: str) -> None:
+        if self._handler is None and not self._events:
+            self.write(
+                json_answer(status, {"error": {"message": code, "type": "invalid_request_error", "code": code}}, close=True)
+            )
+        self.cut_now()
+
+    def cut_now(self) -> None:
+        handler, self._handler = self._handler, None
+        self.transport.close()
+        if handler is not None:
+            handler.gone()
+
+    # --- httptools ---------------------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self._target, self._headers = b"", []
+
+    def on_url(self, target: bytes) -> None:
+        self._target += target
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self._head_bytes = 0
+        version = self._parser.get_http_version()
+        self._take(RequestHead(self._parser.get_method(), self._target, self._headers, version == "1.1"))
+
+    def on_body(self, data: bytes) -> None:
+        self._take(data)
+
+    def on_message_complete(self) -> None:
+        self._head_bytes = 0
+        self._take(self._parser.should_keep_alive())
+
+    # --- one request after the other ---------------------------------------------------------------------------------
+
+    def _take(self, event: bytes | bool | RequestHead) -> None:
+        if self._events or (isinstance(event, RequestHead) and (self._handler is not None or self._reading)):
+            self._events.append(event)  # pipelined
+            self.transport.pause_reading()
+        else:
+            self._do(event)
+
+    def _do(self, event: bytes | bool | RequestHead) -> None:
+        if isinstance(event, RequestHead):
+            self._reading = True
+            self.closing |= not event.http11
+            self._handler = self._new_handler(self, event)
+            if (event.get(b"expect") or b"").lower() == b"100-continue":
+                self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._handler.start()
+        elif isinstance(event, bytes):
+            if self._handler is not None:
+                self._handler.body(event)
+        else:
+            self._reading = False
+            self.closing |= not event
+            if self._handler is not None:
+                self._handler.end()
+            elif self.closing:
+                self.transport.close()
+            else:
+                self._next()
+
+    def _next(self) -> None:
+        if self._draining:
+            return  # an answer given at once, further up the stack
+        self._draining = True
+        while self._events and not (isinstance(self._events[0], RequestHead) and self._handler is not None):
+            self._do(self._events.popleft())
+        self._draining = False
+        self.pause(False)
+
+
+def json_answer(status: int, body: dict[str, Any], *, close: bool = False) -> bytes:
+    data = msgspec.json.encode(body)
+    head = f"HTTP/1.1 {status} {REASONS[status]}\r\ncontent-type: application/json\r\ncontent-length: {len(data)}\r\n"
+    return head.encode() + (b"connection: close\r\n\r\n" if close else b"\r\n") + data
+
+
+REASONS: Final = {
+    200: "OK",
+    400: "Bad Request",
+    431: "Request Header Fields Too Large",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+}

@@ -1,0 +1,148 @@
+"""An answer's bytes cut into messages as they pass: server-sent events, lines of JSON, or one body. Nothing is lost:
+the messages' bytes, and `rest` at the end, are the bytes that were fed.
+"""
+
+import re
+import zlib
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import msgspec
+
+MAX_EVENT: Final = 1024 * 1024
+MAX_BODY: Final = 8 * 1024 * 1024
+MAX_INFLATED: Final = 16 * 1024 * 1024
+
+Framing = Literal["sse", "lines", "body"]
+_decode = msgspec.json.Decoder().decode
+_ENDS: Final = {"sse": re.compile(rb"\n\r?\n"), "lines": re.compile(rb"\n")}
+_FIELD: Final = re.compile(rb"(?:data|event|id|retry)?:")
+_DATA: Final = re.compile(rb"^data:[^\n]*\n?", re.MULTILINE)
+
+
+@dataclass(slots=True)
+class Message:
+    """`raw` as it came; `body` is its JSON, None when it has none. `opaque`: it holds something that cannot be read."""
+
+    raw: bytes
+    body: Any
+    opaque: bool = False
+
+    def rendered(self, framing: Framing) -> bytes:
+        """The same message with the body as it is now."""
+        data = msgspec.json.encode(self.body)
+        if framing == "lines":
+            return data + (b"\r\n" if self.raw.endswith(b"\r\n") else b"\n")
+        if framing == "body":
+            return data
+        others = _DATA.sub(b"", self.raw).strip(b"\r\n")
+        return (others + b"\n" if others else b"") + b"data: " + data + b"\n\n"
+
+
+class Framer:
+    """feed() chunks cut anywhere; the messages that come out are the same.
+
+    `readable` is false when the coding is not known, the bytes break it, or a body is longer than its limit: then no
+    more messages come. An event longer than its limit is an opaque message, and reading goes on.
+    """
+
+    def __init__(self, content_type: str, content_encoding: str) -> None:
+        kind = content_type.partition(";")[0].strip().lower()
+        self.framing: Framing | None = None
+        if kind == "text/event-stream":
+            self.framing = "sse"
+        elif kind in ("application/x-ndjson", "application/jsonl", "application/ndjson"):
+            self.framing = "lines"
+        elif kind == "application/json":
+            self.framing = "body"
+        coding = content_encoding.strip().lower()
+        self.plain = coding in ("", "identity")
+        self.readable = self.plain or coding in ("gzip", "x-gzip", "deflate")
+        self._inflate = None if self.plain or not self.readable else zlib.decompressobj(47)
+        self._buffer = bytearray()
+        self._searched = 0
+        self._inflated = 0
+
+    @property
+    def streamed(self) -> bool:
+        return self.framing in ("sse", "lines")
+
+    @property
+    def rest(self) -> bytes:
+        """What no message has held yet."""
+        return bytes(self._buffer)
+
+    def feed(self, chunk: bytes) -> list[Message]:
+        if not self.readable:
+            return []
+        if self._inflate is not None:
+            chunk = self._inflated_part(chunk)
+        self._buffer += chunk
+        if self.framing is None and len(self._buffer) >= len(b"event:"):
+            self.framing = "sse" if _FIELD.match(self._buffer) else "body"
+        if self.framing not in _ENDS:
+            self.readable &= len(self._buffer) <= MAX_BODY
+            return []
+        messages = self._messages(_ENDS[self.framing])
+        if len(self._buffer) > MAX_EVENT:
+            messages.append(Message(self.rest, None, opaque=True))
+            self._buffer.clear()
+            self._searched = 0
+        return messages
+
+    def finish(self) -> list[Message]:
+        """The last message: a body, or an event whose end did not come."""
+        if not self.readable or not self._buffer:
+            return []
+        raw = self.rest
+        self._buffer.clear()
+        if self.framing == "sse":
+            return [_event(raw)]
+        whole = _line(raw)
+        if whole.opaque and self.framing != "lines":  # lines of JSON under another name
+            lines = [_line(line) for line in raw.splitlines(keepends=True)]
+            if not any(m.opaque for m in lines):
+                self.framing = "lines"
+                return lines
+        return [whole]
+
+    def _messages(self, end: re.Pattern[bytes]) -> list[Message]:
+        read = _event if self.framing == "sse" else _line
+        found, start = [], 0
+        for at in end.finditer(self._buffer, self._searched):
+            found.append(read(bytes(self._buffer[start : at.end()])))
+            start = at.end()
+        del self._buffer[:start]
+        self._searched = max(0, len(self._buffer) - 2)
+        return found
+
+    def _inflated_part(self, chunk: bytes) -> bytes:
+        assert self._inflate is not None
+        try:
+            data = self._inflate.decompress(chunk, MAX_INFLATED)
+        except zlib.error:
+            self.readable = False
+            return b""
+        self._inflated += len(data)
+        if self._inflate.unconsumed_tail or self._inflated > MAX_INFLATED:
+            self.readable = False
+        return data
+
+
+def _event(raw: bytes) -> Message:
+    if raw.startswith(b"data:") and raw.find(b"\n", 0, -3) < 0:
+        data = raw[5:].strip()
+    else:
+        data = b"\n".join(line[5:].strip() for line in raw.splitlines() if line.startswith(b"data:"))
+    return Message(raw, None) if data in (b"", b"[DONE]") else _read(raw, data)
+
+
+def _line(raw: bytes) -> Message:
+    return _read(raw, raw) if raw.strip() else Message(raw, None)
+
+
+def _read(raw: bytes, data: bytes) -> Message:
+    try:
+        return Message(raw, _decode(data))
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return Message(raw, None, opaque=True)

@@ -1,0 +1,290 @@
+"""One answer looked at as it passes: what it says, whom it exposes, and, when an order says so, what of it is held back.
+
+Passing on, messages go out first and are read after. Holding, a message goes out once none of its text can be part of
+another person's data any more; what is such data is taken out, or the answer ends before it.
+"""
+
+import re
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from checkvalve.detection.register import Register
+from checkvalve.detection.scanner import ExposureScanner, Reader
+from checkvalve.detection.types import Exposure
+from checkvalve.gateway.control import Caller, Mode
+from checkvalve.gateway.framing import Framer, Framing, Message
+from checkvalve.gateway.recorder import Recorder, now_ms
+from checkvalve.gateway.shapes import Api, Facts, Place, Slot, slots
+
+KEPT: Final = 1024 * 1024  # bytes of a request and code points of an answer that go into the log
+MARK: Final = "[removed]"
+ENDING_TEXT: Final = "The assistant is not available at the moment. Orders and customer service are not affected."
+HELD_PIECES: Final = 5  # the longest name or address line
+HELD_NUMBERS: Final = 17  # the longest telephone number, in groups; a postcode's reach to the surname is shorter
+HELD_LONGEST: Final = 1024  # code points
+_PIECE: Final = re.compile(r"\S+")
+_DIGIT: Final = re.compile(r"\d")
+
+
+def held_from(recent: str) -> int:
+    """Where text that may still turn out to be a person's data begins: the last few words, more when they hold numbers.
+
+    Single letters do not count as words, for words may be spelled.
+    """
+    start, count = len(recent), 0
+    for back, piece in enumerate(reversed(list(_PIECE.finditer(recent)))):
+        if count < HELD_PIECES:
+            start = piece.start()
+            count += len(piece.group()) > 2
+        elif back >= HELD_NUMBERS:
+            break
+        elif _DIGIT.search(piece.group()):
+            start = piece.start()
+    return start
+
+
+class _Anew(set[Any]):
+    """Has seen nothing: data shown twice is held back twice."""
+
+    def __contains__(self, _: object) -> bool:
+        return False
+
+
+@dataclass(slots=True)
+class Text:
+    """The text of one place of an answer. Offsets are code points; what is before `clear` may be sent."""
+
+    scanners: list[tuple[str, ExposureScanner]]
+    fed: int = 0
+    clear: int = 0
+    sent: int = 0
+    recent: str = ""
+    spans: list[tuple[int, int]] = field(default_factory=list)
+    marked: set[int] = field(default_factory=set)
+
+    def hold(self) -> None:
+        self.clear = max(self.clear, self.fed - len(self.recent) + held_from(self.recent))
+
+    def without_spans(self, text: str, start: int, mark: str) -> str:
+        """The text that begins at `start`, with each span in it taken out and marked once."""
+        out, at, end = [], start, start + len(text)
+        for low, high in sorted(self.spans):
+            if high <= at or low >= end:
+                continue
+            out.append(text[at - start : max(low, at) - start])
+            if low not in self.marked:
+                self.marked.add(low)
+                out.append(mark)
+            at = min(high, end)
+        return "".join((*out, text[at - start :]))
+
+
+@dataclass(slots=True)
+class Held:
+    message: Message
+    parts: list[tuple[Slot, Text, int, int]]
+
+
+class Inspection:
+    def __init__(
+        self,
+        *,
+        api: Api,
+        framer: Framer,
+        registers: dict[str, Register],
+        caller: Caller,
+        inference: str,
+        model: str | None,
+        recorder: Recorder,
+    ) -> None:
+        self.mode: Mode = "pass"
+        self.first_token_ms: int | None = None
+        self.facts = Facts(model=model)
+        self.ended = False  # before its end: nothing more may follow
+        self.withheld = 0
+        self._api, self._framer, self._registers = api, framer, registers
+        self._caller, self._inference, self._recorder = caller, inference, recorder
+        self._texts: dict[Place, Text] = {}
+        self._said: dict[Place, list[str]] = {}
+        self._kinds: dict[Place, str] = {}
+        self._kept = 0
+        self._reported: set[tuple[Any, ...]] = set()
+        self._queue: deque[Held] = deque()
+        self._last: dict[str, Any] = {}
+
+    # --- passing on --------------------------------------------------------------------------------------------------
+
+    def read(self, messages: Iterable[Message]) -> None:
+        """Messages that have been sent as they came."""
+        fresh: dict[Place, list[str]] = {}
+        for message in messages:
+            for slot in self._slots(message):
+                self._keep(slot, slot.text)
+                if slot.kind in ("text", "tool"):
+                    fresh.setdefault(slot.place, []).append(slot.text)
+        for place, parts in fresh.items():
+            text = self._text(place)
+            self._scan(text, "".join(parts))
+            text.sent = text.clear = text.fed
+
+    # --- holding -----------------------------------------------------------------------------------------------------
+
+    def hold(self, messages: Iterable[Message]) -> bytes:
+        """What may be sent now. `ended` when the answer ends with it."""
+        for message in messages:
+            if message.opaque:
+                return self._end()
+            held = Held(message, [])
+            for slot in self._slots(message):
+                text = self._new_text() if slot.kind == "copy" else self._text(slot.place)
+                start = text.fed
+                self._scan(text, slot.text)
+                if slot.kind == "copy" or self._framer.framing == "body":
+                    self._finish(text)
+                else:
+                    text.hold()
+                held.parts.append((slot, text, start, text.fed))
+            self._queue.append(held)
+        return self._release()
+
+    def finish(self) -> bytes:
+        """The answer is over: what was held back, as far as it may be sent."""
+        for text in self._texts.values():
+            self._finish(text)
+        return self._release()
+
+    def ending(self, text: str = ENDING_TEXT) -> bytes:
+        """Messages that end a stream politely; empty where there is no way to say it."""
+        framing = self._framer.framing
+        if framing not in ("sse", "lines"):
+            return b""
+        return b"".join(_framed(m, framing) for m in self._api.ending(text, self._last))
+
+    def _release(self) -> bytes:
+        out = []
+        while self._queue and not self.ended:
+            held = self._queue[0]
+            if any(end > text.clear for _, text, _, end in held.parts):
+                break
+            self._queue.popleft()
+            out.append(self._rendered(held))
+        return b"".join(out)
+
+    def _rendered(self, held: Held) -> bytes:
+        message, framing = held.message, self._framer.framing or "body"
+        cutting = self.mode != "redact"
+        changed = ended = False
+        for slot, text, start, end in held.parts:
+            before, kept = slot.text, slot.text
+            low = min((s for s in text.spans if s[1] > start and s[0] < end), default=None)
+            if low is not None and cutting:
+                ended = True
+                kept = before[: max(0, low[0] - start)] + (ENDING_TEXT if framing == "body" else "")
+            elif low is not None:
+                kept = text.without_spans(before, start, MARK)
+            text.sent = end
+            if kept != before:
+                slot.holder[slot.key], changed = kept, True
+            self._keep(slot, kept)
+        if changed:
+            _drop_logprobs(message.body)
+        out = message.rendered(framing) if changed else message.raw
+        return out + self._end() if ended and framing != "body" else out
+
+    def _end(self) -> bytes:
+        self.ended = True
+        self._queue.clear()
+        return self.ending()
+
+    # --- both --------------------------------------------------------------------------------------------------------
+
+    def _slots(self, message: Message) -> list[Slot]:
+        if message.body is None:
+            return []
+        try:
+            found = slots(message.body, self._api.answer)
+        except RecursionError:
+            return []
+        if found and isinstance(message.body, dict):
+            self._last = message.body
+            if self.first_token_ms is None:
+                self.first_token_ms = now_ms()
+        self.facts.note(message.body)
+        return found
+
+    def _text(self, place: Place) -> Text:
+        if place not in self._texts:
+            self._texts[place] = self._new_text()
+        return self._texts[place]
+
+    def _new_text(self) -> Text:
+        reader = Reader(ref=self._caller.ref, recipient=self._caller.recipient)
+        scanners = [(site, ExposureScanner(r, reader, self._inference, _Anew())) for site, r in self._registers.items()]
+        return Text(scanners)
+
+    def _scan(self, text: Text, more: str) -> None:
+        text.fed += len(more)
+        text.recent = (text.recent + more)[-HELD_LONGEST:]
+        for site, scanner in text.scanners:
+            self._found(text, site, scanner.feed(more, now_ms()))
+
+    def _finish(self, text: Text) -> None:
+        for site, scanner in text.scanners:
+            self._found(text, site, scanner.finish(now_ms()))
+        text.clear = text.fed
+
+    def _found(self, text: Text, site: str, exposures: list[Exposure]) -> None:
+        if not exposures:
+            return
+        shown: list[Exposure] = []
+        withheld: list[Exposure] = []
+        for e in exposures:
+            holding = self.mode != "pass" and e.span[1] > text.sent
+            if holding:
+                text.spans.append(e.span)
+            key = (site, e.subject, e.category, holding)
+            if key not in self._reported:
+                self._reported.add(key)
+                (withheld if holding else shown).append(e)
+        self.withheld += len(withheld)
+        self._recorder.exposures(self._caller, shown, self.facts.model, site=site)
+        self._recorder.exposures(self._caller, withheld, self.facts.model, site=site, withheld=True)
+
+    def _keep(self, slot: Slot, text: str) -> None:
+        if slot.kind == "copy" or self._kept >= KEPT:
+            return
+        self._kinds[slot.place] = slot.kind
+        self._said.setdefault(slot.place, []).append(text[: KEPT - self._kept])
+        self._kept += len(text)
+
+    @property
+    def completion(self) -> str:
+        """What was said, as it was sent; one place a paragraph."""
+        return "\n".join("".join(parts) for place, parts in self._said.items() if self._kinds[place] == "text")
+
+    @property
+    def tool_calls(self) -> list[dict[str, str]]:
+        calls: dict[Place, dict[str, str]] = {}
+        for place, parts in self._said.items():
+            if self._kinds[place] != "text":
+                end = next((i for i, step in enumerate(place) if step in ("name", "arguments", "input")), len(place))
+                call = calls.setdefault(place[:end], {})
+                part = "name" if self._kinds[place] == "name" else "arguments"
+                call[part] = "\n".join(p for p in (call.get(part), "".join(parts)) if p)
+        return list(calls.values())
+
+
+def _framed(message: dict[str, Any] | str, framing: Framing) -> bytes:
+    if isinstance(message, str):
+        return f"data: {message}\n\n".encode() if framing == "sse" else b""
+    return Message(b"", message).rendered(framing)
+
+
+def _drop_logprobs(body: Any) -> None:
+    """They repeat the text token by token."""
+    choices = body.get("choices") if isinstance(body, dict) else None
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, dict) and "logprobs" in choice:
+            choice["logprobs"] = None
