@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+import threading
 from dataclasses import dataclass
 from functools import cache
 
@@ -30,6 +31,7 @@ MAX_FAILURES = 10
 MIN_PASSWORD = 12
 
 _hasher = PasswordHasher()
+_hashing = threading.BoundedSemaphore(2)  # a hash takes 64 MiB: a flood of log-ins must not take the host's memory
 
 
 @cache
@@ -67,22 +69,21 @@ class Accounts:
 
     def log_in(self, name: str, password: str, address: str, now_ms: int) -> str:
         """A fresh session token. The same error for a wrong name and a wrong password."""
-        self._brake((f"user:{name[:80]}", f"address:{address}"), now_ms)
+        user = f"user:{name[:80]}"
+        counted = self._count((user, f"address:{address}"), now_ms)
         with self._state.read() as db:
             row = db.execute(select(users).where(users.c.name == name)).first()
-        try:
-            _hasher.verify(row.password if row else _nobody(), password)
-        except Argon2Error:
-            row = None
+        with _hashing:
+            try:
+                _hasher.verify(row.password if row else _nobody(), password)
+            except Argon2Error:
+                row = None
         if row is None:
-            with self._state.begin() as db:
-                for who in (f"user:{name[:80]}", f"address:{address}"):
-                    db.execute(insert(login_failures).values(who=who, at_ms=now_ms))
             raise EngineError("login_failed", "name or password is wrong")
         token = secrets.token_urlsafe(32)
         with self._state.begin() as db:
             db.execute(delete(sessions).where(sessions.c.expires_ms < now_ms))
-            db.execute(delete(login_failures).where(login_failures.c.who == f"user:{name}"))
+            db.execute(delete(login_failures).where((login_failures.c.who == user) | login_failures.c.id.in_(counted)))
             db.execute(
                 insert(sessions).values(token_hash=_hash(token), user=name, created_ms=now_ms, expires_ms=now_ms + SESSION_MS)
             )
@@ -102,7 +103,8 @@ class Accounts:
         with self._state.begin() as db:
             db.execute(delete(sessions).where(sessions.c.token_hash == _hash(token)))
 
-    def _brake(self, whos: tuple[str, ...], now_ms: int) -> None:
+    def _count(self, whos: tuple[str, ...], now_ms: int) -> list[int]:
+        """Each try counts as failed from its start, so that many at once are not more than one after another; their ids."""
         since = now_ms - FAILURE_WINDOW_MS
         with self._state.begin() as db:
             db.execute(delete(login_failures).where(login_failures.c.at_ms < since))
@@ -110,6 +112,8 @@ class Accounts:
                 count = db.scalar(select(func.count()).where(login_failures.c.who == who)) or 0
                 if count >= MAX_FAILURES:
                     raise EngineError("too_many_attempts", "too many failed log-ins; wait 15 minutes", retry_after=900)
+            tries = [db.execute(insert(login_failures).values(who=who, at_ms=now_ms)) for who in whos]
+            return [t.inserted_primary_key[0] for t in tries if t.inserted_primary_key]
 
 
 def _hash(token: str) -> str:

@@ -73,17 +73,11 @@ def case_file(state: State, incident: str) -> CaseFile | None:
         case = _find(db, incident)
         if case is None:
             return None
-        own_orders = db.execute(select(orders).where(orders.c.incident == incident).order_by(orders.c.issued_ms, orders.c.jti))
-        found = list(own_orders)
-        released = {o.jti: o.issued_ms for o in found}
         return CaseFile(
             case=case,
             scope=casework.case_scope(db, case.incident),
-            orders=tuple(_order(o, released.get(o.released_by, o.reported_ms)) for o in found if o.action != "release"),
-            commands=tuple(
-                _command(c)
-                for c in db.execute(select(commands).where(commands.c.incident == incident).order_by(commands.c.position))
-            ),
+            orders=_orders(db, incident),
+            commands=_commands(db, incident),
             runs=tuple(
                 RunRow(id=r.id, playbook=r.playbook, state=_object(r.state), done=r.done)
                 for r in db.execute(select(runs).where(runs.c.incident == incident).order_by(runs.c.id))
@@ -91,6 +85,12 @@ def case_file(state: State, incident: str) -> CaseFile | None:
             drafts=tuple(_newest_drafts(db, incident)),
             country=str(_organisation(db, case.incident.site).get("country", "")),
         )
+
+
+def measures(state: State, incident: str) -> tuple[tuple[OrderRow, ...], tuple[CommandRow, ...]]:
+    """What was ordered and what was done about a case: a case file's orders and commands without its scope."""
+    with state.read() as db:
+        return _orders(db, incident), _commands(db, incident)
 
 
 def case(state: State, incident: str) -> Case | None:
@@ -260,6 +260,17 @@ def _moments(incident: Incident) -> list[tuple[str, list[Select[Any]]]]:
         for source, prefix in (("shop", "wp"), ("gateway", "gw"))
     ]
     return [("case", [of_case]), ("containment", [ended, issued]), ("shop", [told[0]]), ("gateway", [told[1]])]
+
+
+def _orders(db: Connection, incident: str) -> tuple[OrderRow, ...]:
+    found = db.execute(select(orders).where(orders.c.incident == incident).order_by(orders.c.issued_ms, orders.c.jti)).all()
+    released = {o.jti: o.issued_ms for o in found}
+    return tuple(_order(o, released.get(o.released_by, o.reported_ms)) for o in found if o.action != "release")
+
+
+def _commands(db: Connection, incident: str) -> tuple[CommandRow, ...]:
+    query = select(commands).where(commands.c.incident == incident).order_by(commands.c.position)
+    return tuple(_command(c) for c in db.execute(query))
 
 
 def _order(row: Any, released_ms: int | None) -> OrderRow:

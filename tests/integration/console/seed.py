@@ -31,10 +31,16 @@ PEOPLE: dict[str, tuple[str, ...]] = {
     "owner": ("controller",),
     "lead": ("incident_lead",),
     "admin": ("wordpress_admin",),
+    "merchant": ("woocommerce",),
     "engineer": ("ai_engineer",),
+    "officer": ("dpo",),
+    "speaker": ("communications",),
+    "host": ("hoster",),
     "reader": ("auditor",),
     "newcomer": (),
 }
+SHOP_NAME = "Example Tea House"
+READERS = 3  # of a leak; each asks once
 ROUTE, PLUGIN = "/shop-assistant/v1/ask", "shop-assistant"
 
 
@@ -82,10 +88,12 @@ class Sensor:
 
 
 class Shop:
-    """A shop whose checkout shows a wrong total while the plugin is isolated, if `breaks` is set."""
+    """`breaks`: the checkout shows a wrong total while the plugin is isolated. `away`: the plugin does not answer.
+    `leaky`: the route answers visitors although it was ordered to be blocked.
+    """
 
     def __init__(self, sensor: Sensor) -> None:
-        self.sensor, self.breaks, self.away = sensor, True, False
+        self.sensor, self.breaks, self.away, self.leaky = sensor, True, False, False
         self.orders: dict[str, dict[str, Any]] = {}
         self.released: set[str] = set()
 
@@ -96,7 +104,7 @@ class Shop:
         app.router.add_get("/wp-json/wc/store/v1/cart", self._cart)
         app.router.add_post("/wp-json/wc/store/v1/cart/add-item", self._cart)
         app.router.add_post("/wp-json/wc/store/v1/checkout", self._checkout)
-        app.router.add_post(f"/wp-json{ROUTE}", self._ask)
+        app.router.add_route("*", f"/wp-json{ROUTE}", self._ask)
         return app
 
     def _holds(self, action: str) -> bool:
@@ -134,20 +142,22 @@ class Shop:
         done = {"order_id": 1000 + len(self.orders), "status": "processing", "payment_result": {"payment_status": "success"}}
         return web.json_response(done)
 
-    async def _ask(self, _request: web.Request) -> web.Response:
-        return web.json_response({"code": "checkvalve_blocked"}, status=403 if self._holds("block_route") else 200)
+    async def _ask(self, request: web.Request) -> web.Response:
+        if self._holds("block_route") and not self.leaky:  # the plugin refuses a blocked route whatever the method
+            return web.json_response({"code": "checkvalve_blocked"}, status=403)
+        return web.json_response({"answer": "Hello."}, status=200 if request.method == "POST" else 404)
 
 
 class House:
     """Runs it all on one event loop in a thread; `do(coroutine)` runs something there and waits."""
 
-    def __init__(self, data: Path, *, paired: bool = True, public_url: str | None = None) -> None:
+    def __init__(self, data: Path, *, paired: bool = True, public_url: str | None = None, name: str = SHOP_NAME) -> None:
         port, shop_port = free_port(), free_port()
         self.url, self.shop_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{shop_port}"
         settings = Settings(data=data, listen=f"127.0.0.1:{port}", public_url=public_url or self.url, sync_seconds=0.5)
         self.core: Core = open_core(settings)
         self.gateway, self.sensor = Sensor(self.url), Sensor(self.url)
-        self.shop, self._paired, self._shop_port = Shop(self.sensor), paired, shop_port
+        self.shop, self._paired, self._shop_port, self._name = Shop(self.sensor), paired, shop_port, name
         config = uvicorn.Config(
             build_app(self.core), host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=2
         )
@@ -180,10 +190,11 @@ class House:
             self.core.accounts.add(name, PASSWORD, roles, self.core.now_ms())
 
     def leak(self, people: int = 5, *, plugin: str = PLUGIN) -> str:
-        """Several customers' data in answers to strangers; returns the case once it is open."""
+        """Several customers' data in answers to strangers; returns the case once all of it is in there."""
+        before = self._seen()
         self.do(self._leak(people, plugin))
-        found: str = self.wait(lambda: self.cases()[-1] if self.cases() else "")
-        return found
+        self.wait(lambda: self._seen() == before + READERS)
+        return self.cases()[-1]
 
     def respond(self, incident: str) -> None:
         """Wait until the playbook has run to its end and the draft stands."""
@@ -199,6 +210,11 @@ class House:
     def cases(self) -> list[str]:
         with self.core.state.read() as db:
             return [r[0] for r in db.exec_driver_sql("select id from incidents order by id")]
+
+    def _seen(self) -> int:
+        """How many times exposures came into a case."""
+        with self.core.state.read() as db:
+            return int(db.exec_driver_sql("select count(*) from transitions where kind = 'exposure_added'").scalar_one())
 
     def _kinds(self, incident: str) -> set[str]:
         with self.core.state.read() as db:
@@ -225,7 +241,7 @@ class House:
         async with aiohttp.ClientSession() as session:
             code = self.core.pairing.new_code("test", self.core.now_ms())
             rest = {"site_url": self.shop_url, "rest_url": f"{self.shop_url}/wp-json/", "versions": {"wordpress": "6.5.5"}}
-            await self.sensor.pair(session, code, "wordpress", name="Example Tea House", **rest)
+            await self.sensor.pair(session, code, "wordpress", name=self._name, **rest)
             code = self.core.pairing.new_code("test", self.core.now_ms())
             await self.gateway.pair(session, code, "gateway", name="gpu-1")
         self._obedient = asyncio.create_task(self._obey())
@@ -247,7 +263,7 @@ class House:
         async with aiohttp.ClientSession() as session:
             login = {"class_uid": 3002, "activity_id": 1, "status_id": 2, "user": {"uid": "customer:3"}}
             await self.sensor.send(session, login)
-            for reader in range(3):
+            for reader in range(READERS):
                 now, trace = time.time_ns() // 1_000_000, secrets.token_hex(16)
                 found = [
                     {
@@ -283,8 +299,8 @@ def outcome_event(jti: str) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def house(data: Path, *, paired: bool = True, public_url: str | None = None) -> Iterator[House]:
-    with House(data, paired=paired, public_url=public_url) as built:
+def house(data: Path, *, paired: bool = True, public_url: str | None = None, name: str = SHOP_NAME) -> Iterator[House]:
+    with House(data, paired=paired, public_url=public_url, name=name) as built:
         built.add_people()
         yield built
 

@@ -1,21 +1,33 @@
 """Who gets in, who may do what, and what a foreign page can make a browser do: nothing."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
 import pytest
+from sqlalchemy import update
 from starlette.routing import Route
 from tests.integration.console.seed import PASSWORD, PEOPLE, House, browser, house
 
+from checkvalve.engine import queries
+from checkvalve.engine.accounts import ROLES
+from checkvalve.store.schema import incidents
+from checkvalve.web.console import present
 from checkvalve.web.console.app import routes
 
 OPEN = {"/health", "/login", "/favicon.ico"}
-# Who may change what; whoever is not named here gets 403.
+ALL = set(PEOPLE) - {"newcomer"}
+# Who may do what: everybody with a role reads; whoever is not named here gets 403.
 MAY = {
-    "/incidents/{id}/awareness": {"owner", "lead"},
-    "/incidents/{id}/late-reason": {"owner", "lead"},
-    "/incidents/{id}/tasks/{command}": {"owner", "lead", "admin", "engineer"},
-    "/settings/organisation": {"owner"},
+    "/": ALL,
+    "/incidents/{id}": ALL,
+    "/incidents/{id}/timeline": ALL,
+    "/incidents/{id}/exposures": ALL,
+    "/incidents/{id}/notices/{regime}.{format}": ALL,
+    "/incidents/{id}/awareness": {"owner", "lead", "officer"},
+    "/incidents/{id}/late-reason": {"owner", "lead", "officer"},
+    "/incidents/{id}/tasks/{command}": ALL - {"reader"},
+    "/settings/organisation": {"owner", "officer"},
     "/pair": {"lead", "admin"},
 }
 ROUTES = [(r.path, m) for r in routes() if isinstance(r, Route) for m in sorted(r.methods or ()) if m != "HEAD"]
@@ -42,12 +54,33 @@ def test_every_role_on_every_route(home: House, name: str) -> None:
         for path, method in ROUTES:
             if path in OPEN | {"/logout"}:
                 continue
-            allowed = name != "newcomer" and (path not in MAY or name in MAY[path])
+            allowed = name in MAY[path]
             # an empty form changes nothing: what is allowed is answered with its own complaint
             answer = person.request(method, filled(path), data={} if method == "POST" else None)
             assert (answer.status_code != 403) is allowed, (path, method, answer.status_code)
             if not allowed:
                 assert "Nothing was changed" in answer.text
+
+
+def test_the_table_of_roles_names_every_role_and_every_route() -> None:
+    assert {r for roles in PEOPLE.values() for r in roles} == set(ROLES)
+    assert {path for path, _ in ROUTES} == set(MAY) | OPEN | {"/logout"}
+
+
+def test_a_task_is_for_the_role_it_was_given_to_and_for_those_who_lead(home: House) -> None:
+    file = queries.case_file(home.core.state, home.cases()[0])
+    assert file is not None
+    given = {t.role: t.command for t in present.tasks(file)}
+    may = {"dpo": {"officer", "owner", "lead"}, "controller": {"owner", "lead"}}
+    for role, people in may.items():
+        for name in ALL:
+            with browser(home, name) as person:
+                answer = person.get(f"/incidents/{home.cases()[0]}/tasks/{given[role]}")
+            assert (answer.status_code == 200) is (name in people), (role, name)
+    before = home.core.journal.size
+    with browser(home, "engineer") as person:
+        assert person.post(f"/incidents/{home.cases()[0]}/tasks/{given['dpo']}", data={"note": "x"}).status_code == 403
+    assert home.core.journal.size == before
 
 
 def test_a_refusal_says_who_may(home: House) -> None:
@@ -62,6 +95,7 @@ def test_a_refusal_says_who_may(home: House) -> None:
         {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
         {"Origin": "null"},
         {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "http://["},
         {},
     ],
 )
@@ -106,6 +140,7 @@ def test_pages_bring_no_script_no_inline_style_and_nothing_from_elsewhere(home: 
 def test_log_in_gives_a_new_session_and_ends_the_old_one(home: House) -> None:
     with browser(home, "reader", again=True) as person:
         old = person.cookies["checkvalve"]
+        assert person.post("/login", data={"name": "x", "password": "x", "next": "//["}).status_code == 403
         answer = person.post("/login", data={"name": "reader", "password": PASSWORD, "next": "//evil.example"})
         assert answer.headers["location"] == "/"
         cookie = answer.headers["set-cookie"]
@@ -141,6 +176,27 @@ def test_guessing_is_braked_and_says_how_long(fresh: House) -> None:
     assert answer.headers["retry-after"] == "900"
 
 
+def test_many_guesses_at_once_are_not_more_than_one_after_another(fresh: House) -> None:
+    def guess(number: int) -> int:
+        with browser(fresh) as stranger:
+            return stranger.post("/login", data={"name": "owner", "password": f"wrong {number}"}).status_code
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(guess, range(20)))
+    assert sorted(answers) == [403] * 10 + [429] * 10
+
+
+def test_logging_in_is_no_failure_and_forgives_no_other_name(fresh: House) -> None:
+    def log_in(name: str, password: str) -> int:
+        with browser(fresh) as stranger:
+            return stranger.post("/login", data={"name": name, "password": password}).status_code
+
+    assert [log_in("reader", PASSWORD) for _ in range(11)] == [303] * 11
+    assert [log_in("owner", "wrong") for _ in range(9)] == [403] * 9
+    assert log_in("reader", PASSWORD) == 303
+    assert [log_in("lead", "wrong") for _ in range(2)] == [403, 429]  # ten from this address
+
+
 def test_the_same_answer_for_a_wrong_name_and_a_wrong_password(home: House) -> None:
     with browser(home) as stranger:
         texts = {
@@ -170,6 +226,17 @@ def test_a_broken_form_is_one_clear_page(home: House, body: bytes) -> None:
         answer = stranger.post("/login", content=body)
     assert answer.status_code in (400, 413)
     assert "Traceback" not in answer.text and "<h1>" in answer.text
+
+
+def test_a_page_that_breaks_is_one_clear_page_in_full_armour(fresh: House) -> None:
+    incident = fresh.leak()
+    with fresh.core.state.begin() as db:
+        db.execute(update(incidents).values(state={"severity": "high", "opened_ms": "not a number"}))
+    with browser(fresh, "reader") as person:
+        answer = person.get(f"/incidents/{incident}")
+    assert answer.status_code == 500
+    assert "This page could not be shown." in answer.text and "Traceback" not in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"] and answer.headers["cache-control"] == "no-store"
 
 
 def test_health_tells_nothing_else(home: House) -> None:

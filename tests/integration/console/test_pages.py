@@ -1,6 +1,7 @@
 """The pages over a leak that really went through the engine."""
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ def page(home: House, path: str, name: str = "owner") -> str:
 
 def test_the_overview_shows_the_open_case_with_its_clock(home: House) -> None:
     text = text_of(page(home, "/"))
-    assert "71:59" in text and "awareness not confirmed" in text
+    assert re.search(r"71:5\d h:min left", text) and "awareness not confirmed" in text
+    assert "6 people concerned" in text and "way out: Closed" in text and "checkout: not tried again" in text
     assert "Example Tea House" in text and "LLM gateway gpu-1" in text
     assert "No open incident" not in text
 
@@ -37,17 +39,53 @@ def test_the_incident_page_answers_what_a_tired_person_asks(home: House) -> None
     text = text_of(page(home, CASE))
     for said in (
         "Awareness is not confirmed",
-        "from detection until the way out was closed",
+        "6 people Their e-mail address, name, order number , shown to 3 readers",
+        "Is the way out closed? Closed",
+        "after detection, ",
+        "The orders end by themselves ",
+        "It failed after \u201cIsolate the plugin\u201d (wrong total: 0.50 instead of 1.00 EUR). That was taken back",
+        "What to do next Place a test order in the shop.",
+        "Say when you became aware of the breach.",
+        "Enter who the controller and the contact are",
         "Refuse the model to plugin shop-assistant in force, confirmed by the LLM gateway",
         "Block the route /shop-assistant/v1/ask in force, confirmed by the shop",
         "Isolate the plugin shop-assistant taken back",
-        "wrong total: 50 instead of 100 EUR",
         "taken back, because the checkout failed after this step",
         "2 fields are missing",
         "Who is the controller (name, address, country)?",
-        "Confirm when you became aware of the breach",
     ):
         assert said in text, said
+    questions = (
+        "Notify the authority",
+        "What leaked, and to whom",
+        "Is the way out closed?",
+        "Does the checkout work?",
+        "What to do next",
+    )
+    assert sorted(questions, key=text.index) == list(questions)
+
+
+def test_a_way_out_that_could_not_be_closed_is_said_first_and_what_to_do(fresh: House) -> None:
+    fresh.shop.leaky = True
+    incident = fresh.leak()
+    fresh.respond(incident)
+    with browser(fresh, "reader") as person:
+        text, now = text_of(person.get(f"/incidents/{incident}").text), text_of(person.get("/").text)
+    assert "Is the way out closed? NOT closed No automatic step closed the way out." in text
+    assert "What to do next Switch the plugin shop-assistant off yourself: in WordPress, Plugins, Deactivate." in text
+    assert "way out: NOT closed" in now
+
+
+def test_data_shown_after_the_way_was_closed_is_an_alarm(fresh: House) -> None:
+    incident = fresh.leak()
+    fresh.respond(incident)
+    fresh.leak()
+    with browser(fresh, "reader") as person:
+        text, now = text_of(person.get(f"/incidents/{incident}").text), text_of(person.get("/").text)
+    assert fresh.cases() == [incident]
+    assert "Is the way out closed? Open AGAIN Data was shown again" in text
+    assert "Switch the plugin shop-assistant off yourself" in text
+    assert "way out: Open AGAIN" in now
 
 
 def test_the_counts_are_those_of_the_log(home: House) -> None:
@@ -110,9 +148,10 @@ def test_a_hundred_thousand_exposures_page_smoothly(fresh: House) -> None:
         db.execute(insert(exposures), many)
     with browser(fresh, "reader") as person:
         for path in ("", "/exposures", "/exposures?page=1000"):
+            before = time.process_time()  # what the page costs, however busy the machine is
             answer = person.get(f"/incidents/{incident}{path}")
             assert answer.status_code == 200
-            assert answer.elapsed.total_seconds() < 10
+            assert time.process_time() - before < 10
             assert len(answer.content) < 300_000
 
 
@@ -139,7 +178,7 @@ def test_stating_awareness_is_a_logged_decision_and_does_the_task(fresh: House) 
         text = text_of(person.get(f"/incidents/{incident}").text)
     assert "We became aware Fri 20 Nov 2026, 08:00:00 UTC, stated by lead: A customer called." in text
     assert "Due Mon 23 Nov 2026, 08:00:00 UTC" in text
-    assert "Confirm when you became aware" not in text.split("What leaked")[0]
+    assert "became aware of the breach" not in text.split("What leaked People")[0]
     logged = [fresh.core.journal.read(n).clear or b"" for n in range(before, fresh.core.journal.size)]
     assert any(b'"aware_set"' in c and b'"user:lead"' in c for c in logged)
 
@@ -191,18 +230,45 @@ def test_a_shop_that_does_not_answer_is_said_to_be_tried_again(fresh: House) -> 
     fresh.shop.away = True
     incident = fresh.leak()
 
-    def said() -> str:
+    def said(path: str = f"/incidents/{incident}") -> str:
         with browser(fresh, "reader") as person:
-            return text_of(person.get(f"/incidents/{incident}").text)
+            return person.get(path).text
 
-    fresh.wait(lambda: "the shop the plugin answered 503" in said() or "tried again until it expires" in said())
-    text = said()
+    text = fresh.wait(lambda: t if "The shop answered 503." in (t := text_of(said())) else "")
+    assert re.search(
+        r"not confirmed by the shop yet after \d+ tr(y|ies): the shop answered 503; tried again until it expires", text
+    )
     assert "The response is under way: this page renews itself" in text
     assert "the way out is not known to be closed" in text
-    with browser(fresh, "reader") as person:
-        assert 'http-equiv="refresh"' in person.get(f"/incidents/{incident}").text
-        assert 'http-equiv="refresh"' not in person.get(f"/incidents/{incident}?pause=1").text
-        assert "cannot be reached" in person.get("/").text
+    assert "What to do next See that the shop runs, or switch the plugin off on its server." in text
+    assert 'http-equiv="refresh" content="10"' in said()
+    assert 'http-equiv="refresh"' not in said(f"/incidents/{incident}?pause=1")
+    fresh.wait(lambda: "orders do not get through: the shop answered 503" in said("/"))
+
+
+HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}\u202egnp.exe'
+
+
+def test_what_a_hostile_shop_says_is_text_and_nothing_else(tmp_path: Path) -> None:
+    with house(tmp_path / "data", name=HOSTILE) as built:
+        incident = built.leak(plugin=HOSTILE)
+        built.respond(incident)
+        with browser(built, "owner") as person:
+            paths = ["", "/timeline", "/exposures", "/awareness", "/late-reason", "/notices/gdpr_art33.html"]
+            pages = [person.get(f"/incidents/{incident}{p}").text for p in paths]
+            pages += [person.get(p).text for p in ("/", "/settings/organisation", "/login")]
+    assert sum("&lt;script&gt;alert(1)" in p for p in pages) >= 5
+    for text in pages:
+        assert "<script" not in text and "<img src=x" not in text and "49" not in re.findall(r"onerror.{0,60}", text)
+        assert "{{ 7 * 7 }}" in text or "alert(1)" not in text
+    assert all("\u202e" not in text for text in pages[:5] + pages[6:])
+
+
+def test_the_drafts_policy_allows_its_own_style_only(home: House) -> None:
+    with browser(home, "reader") as person:
+        answer = person.get(f"/incidents/{home.cases()[0]}/notices/gdpr_art33.html")
+    assert answer.text.count("<style") == 1
+    assert answer.headers["content-security-policy"].count("sha256-") == 1
 
 
 def test_quiet_is_said_clearly(tmp_path: Path) -> None:

@@ -77,6 +77,11 @@ def test_an_expired_order_that_nobody_confirmed_says_both() -> None:
     assert "expired" in said and "never confirmed" in said
 
 
+def test_an_order_the_gateway_has_not_confirmed_is_not_said_to_be_tried_again() -> None:
+    under_way = command(status="claimed", ended_ms=None, outcome={})
+    assert words.order_state(replace(ORDER, hand="gateway"), under_way, NOW) == ("wait", "not confirmed by the LLM gateway yet")
+
+
 @pytest.mark.parametrize("reported", ["refused", "failed"])
 def test_a_refused_order_is_never_shown_as_in_force(reported: str) -> None:
     order = replace(ORDER, reported=reported, reported_ms=NOW)
@@ -102,7 +107,7 @@ def test_probes_stand_beside_their_step() -> None:
         "order": 9,
         "cancelled": True,
     }
-    bad = {"ok": False, "why": "wrong total: 950 instead of 1900 EUR", "steps": {}, "total": "950", "currency": "EUR"}
+    bad = {"ok": False, "why": "wrong total: 9.50 instead of 19.00 EUR", "steps": {}, "total": "950", "currency": "EUR"}
     lines = present.step_lines(
         [
             command("probe", data={"name": "Isolate the plugin", "when": "before"}, outcome={"status": "done", "data": probe}),
@@ -115,7 +120,7 @@ def test_probes_stand_beside_their_step() -> None:
     )
     (line,) = lines
     assert line.before and (line.before.said, line.before.total, line.before.took) == ("worked", "19.00 EUR", "20 ms")
-    assert line.after and (line.after.said, line.after.why) == ("FAILED", "wrong total: 950 instead of 1900 EUR")
+    assert line.after and (line.after.said, line.after.why) == ("FAILED", "wrong total: 9.50 instead of 19.00 EUR")
     assert line.undone == "taken back, because the checkout failed after this step"
 
 

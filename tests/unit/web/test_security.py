@@ -21,6 +21,7 @@ OWN = "https://console.example.com:8470"
         ({"sec-fetch-site": "none"}, False),
         ({"sec-fetch-site": "same-origin", "origin": "https://evil.example"}, False),
         ({"origin": "null"}, False),
+        ({"origin": "http://["}, False),
         ({"origin": "https://console.example.com"}, False),  # another port is another origin
         ({}, False),
     ],
@@ -45,6 +46,8 @@ def test_the_name_in_a_host_header(host: str, name: str) -> None:
         "/a\nb",
         "javascript:alert(1)",
         "///evil.example",
+        "//[",
+        "http://[",
     ],
 )
 def test_log_in_never_leads_away(text: str) -> None:

@@ -15,7 +15,7 @@ from checkvalve.engine.core import Core
 from checkvalve.engine.errors import EngineError
 from checkvalve.web.console import account, pages
 from checkvalve.web.console.render import page
-from checkvalve.web.console.security import KnownHost, SameOrigin, SecurityHeaders, host_name
+from checkvalve.web.console.security import SECURITY_HEADERS, KnownHost, SameOrigin, SecurityHeaders, host_name
 from checkvalve.web.console.visits import AWARENESS, ORGANISATION, PAIRING, TASKS, guarded
 from checkvalve.web.requests import STATUS
 
@@ -82,7 +82,7 @@ def console_app(core: Core) -> Starlette:
     app = Starlette(
         routes=routes(),
         middleware=[Middleware(SecurityHeaders), Middleware(KnownHost, hosts=hosts), Middleware(SameOrigin)],
-        exception_handlers={HTTPException: _http_error, EngineError: _engine_error},
+        exception_handlers={HTTPException: _http_error, EngineError: _engine_error, Exception: _crash},
     )
     app.state.core = core
     return app
@@ -92,6 +92,15 @@ async def _http_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     text = ERRORS.get(error.status_code, "That did not work.")
     return page("error.html", status=error.status_code, headers=dict(error.headers or {}), title=text, hint="")
+
+
+async def _crash(_request: Request, _error: Exception) -> Response:
+    """Answered outside the middleware, so it brings the armour itself; what happened is in the server's log."""
+    hint = (
+        "The response goes on by itself. On the machine that runs Checkvalve, the command checkvalve case show says the same."
+    )
+    title = "This page could not be shown."
+    return page("error.html", status=500, headers=SECURITY_HEADERS, title=title, hint=hint)
 
 
 async def _engine_error(_request: Request, error: Exception) -> Response:

@@ -15,17 +15,17 @@ from checkvalve.incidents.facts import Organisation
 from checkvalve.notifications.notification import from_json
 from checkvalve.notifications.render import render_html, render_json, render_pdf
 from checkvalve.regimes.law import regimes
-from checkvalve.web.console import present, times, words
+from checkvalve.web.console import answers, present, times, words
 from checkvalve.web.console.render import page
 from checkvalve.web.console.security import CSP
-from checkvalve.web.console.visits import ROLE_NAMES, Visit
+from checkvalve.web.console.visits import ROLE_NAMES, Visit, doers, names_of, refused
 
 TIMELINE_PAGE = 100
 TIMELINE_FIRST = 15
 EXPOSURES_PAGE = 100
 EXPOSURES_FIRST = 10
-REFRESH_S = 10
-AWARENESS_STEP = "Confirm when you became aware"  # the playbooks' name for what the awareness form does
+REFRESH_S = 10  # while the response is under way
+CLOCK_S = 60  # a clock in hours and minutes
 MAX_TEXT = 1000
 BARS = 8
 MAX_PAGE = 100_000
@@ -39,17 +39,30 @@ def overview(visit: Visit) -> Response:
     found = queries.overview(visit.core.state)
     sensors = [s for shop in found.shops for s in shop.sensors] + list(found.gateways)
     asked = visit.core.worker.shops
+    state_of = {s.keyid: present.sensor_state(s, asked.get(s.site or ""), s.site in asked, visit.now_ms) for s in sensors}
     return show(
         visit,
         "overview.html",
-        cases=[(c, present.clock_face(c.incident, "", visit.now_ms)) for c in present.worst_first(found.open)],
+        cases=[_glance(visit, case) for case in present.worst_first(found.open)],
         closed=found.closed,
         shops=found.shops,
         gateways=found.gateways,
-        state_of={s.keyid: present.sensor_state(s, asked.get(s.site or ""), s.site in asked, visit.now_ms) for s in sensors},
-        watching_since=min((s.paired_ms for s in sensors), default=None),
-        newest=max((s.last_seen_ms for s in sensors if s.last_seen_ms is not None), default=None),
+        refresh=None if "pause" in visit.query else CLOCK_S,
+        state_of=state_of,
+        watching=answers.watching(found, {tone for tone, _ in state_of.values()}, visit.now_ms),
     )
+
+
+def _glance(visit: Visit, case: Case) -> dict[str, Any]:
+    """An open case in one line: its clock, and what holds now."""
+    orders, commands = queries.measures(visit.core.state, case.incident.id)
+    lines = present.order_lines(orders, commands, visit.now_ms)
+    return {
+        "case": case,
+        "clock": present.clock_face(case.incident, "", visit.now_ms),
+        "closed": answers.closure(case.incident, lines, visit.now_ms),
+        "buys": answers.checkout(commands, visit.now_ms),
+    }
 
 
 def incident(visit: Visit) -> Response:
@@ -62,21 +75,26 @@ def incident(visit: Visit) -> Response:
         visit.core.state, case.incident, source=None, newest_first=True, offset=0, limit=TIMELINE_FIRST + 1
     )
     paused = "pause" in visit.query
+    clock = present.clock_face(case.incident, file.country, now_ms)
+    orders = present.order_lines(file.orders, file.commands, now_ms)
+    closed, buys = answers.closure(case.incident, orders, now_ms), answers.checkout(file.commands, now_ms)
     return show(
         visit,
         "incident.html",
         case=case,
         incident=case.incident,
         scope=scope,
-        clock=present.clock_face(case.incident, file.country, now_ms),
+        clock=clock,
+        closed=closed,
+        buys=buys,
+        next_steps=answers.next_steps(file, clock, closed, buys),
         categories=present.category_bars(scope.confirmed, scope.worst_case),
         recipients=present.bars(scope.confirmed.recipients, scope.worst_case.recipients)[:BARS],
         channels=present.bars(scope.confirmed.channels, scope.worst_case.channels)[:BARS],
-        orders=present.order_lines(file, now_ms),
+        orders=orders,
         steps=present.step_lines(file.commands),
-        tasks=present.tasks(file),
-        awareness_step=AWARENESS_STEP,
-        role_names=ROLE_NAMES,
+        may=visit.may,
+        names_of=names_of,
         runs=file.runs,
         drafts=[present.draft_line(d) for d in file.drafts],
         exposures=rows,
@@ -84,7 +102,7 @@ def incident(visit: Visit) -> Response:
         moments=[(m, *words.moment(m)) for m in moments[:TIMELINE_FIRST]],
         more_moments=len(moments) > TIMELINE_FIRST,
         paused=paused,
-        refresh=REFRESH_S if case.running and not paused else None,
+        refresh=None if paused or not case.open else REFRESH_S if case.running else CLOCK_S,
     )
 
 
@@ -181,7 +199,7 @@ async def awareness(visit: Visit) -> Response:
                 raise times.TimeError("That is in the future. Type the time at which you became aware.")
             stated = _entry(visit, case, "aware_set", aware_ms=aware_ms, why=form.get("why", "")[:MAX_TEXT])
             asked = await run_in_threadpool(_tasks, visit, incident.id)
-            done = [_entry(visit, case, "task_done", command=t.command) for t in asked if t.name == AWARENESS_STEP]
+            done = [_entry(visit, case, "task_done", command=t.command) for t in asked if t.name == answers.AWARENESS_STEP]
             return await _decide(visit, case, stated, *done)
         except times.TimeError as problem:
             error = str(problem)
@@ -215,6 +233,8 @@ async def task(visit: Visit) -> Response:
     found = next((t for t in tasks if t.command == visit.path["command"]), None)
     if found is None:
         raise HTTPException(404)
+    if not visit.may(doers(found.role)):
+        return refused(visit.user, doers(found.role))
     if visit.method == "POST":
         note = visit.form.get("note", "")[:MAX_TEXT]
         return await _decide(visit, case, _entry(visit, case, "task_done", command=found.command, note=note))

@@ -12,7 +12,7 @@ from checkvalve.regimes.deadline import from_ms as moment_of
 from checkvalve.web.console import times, words
 
 SKEW_MS = 5_000  # a sensor's clock further off than this is worth a word
-MINOR_UNITS = {"JPY": 0, "KRW": 0, "ISK": 0, "CLP": 0, "VND": 0, "HUF": 2, "TND": 3, "KWD": 3, "BHD": 3, "JOD": 3, "OMR": 3}
+QUIET_MS = 60 * 60 * 1000  # a sensor that only speaks when something happens: this long without a word is worth one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,6 @@ class Task:
     name: str
     text: str
     role: str
-    since_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,10 +137,10 @@ def category_bars(confirmed: Extent, worst: Extent) -> list[Bar]:
     return [replace(b, name=words.category(b.name)) for b in bars(confirmed.categories, worst.categories)]
 
 
-def order_lines(file: CaseFile, now_ms: int) -> list[OrderLine]:
-    by_id = {c.id: c for c in file.commands}
+def order_lines(orders: Iterable[OrderRow], commands: Iterable[CommandRow], now_ms: int) -> list[OrderLine]:
+    by_id = {c.id: c for c in commands}
     lines = []
-    for order in file.orders:
+    for order in orders:
         tone, said = words.order_state(order, by_id.get(order.command or ""), now_ms)
         lines.append(OrderLine(order=order, what=words.order_action(order.action, order.args), tone=tone, said=said))
     return lines
@@ -200,19 +199,11 @@ def probe_line(command: CommandRow) -> ProbeLine:
     return ProbeLine(
         tone=tone,
         said={"good": "worked", "bad": "FAILED"}.get(tone, said),
-        total=_money(found.get("total"), str(found.get("currency") or "")),
+        total=words.money(found.get("total"), str(found.get("currency") or "")),
         took=times.span(sum(spent)) if spent else "",
         why=str(found.get("why") or command.outcome.get("detail") or "failed") if tone == "bad" else "",
         order=f"order {found['order']}{', cancelled' if found.get('cancelled') else ''}" if found.get("order") else "",
     )
-
-
-def _money(total: Any, currency: str) -> str:
-    """The Store API gives totals in minor units (ISO 4217)."""
-    if not isinstance(total, str) or not total.isascii() or not total.isdigit():
-        return ""
-    minor = MINOR_UNITS.get(currency, 2)
-    return f"{int(total) / 10**minor:.{minor}f} {currency}".strip()
 
 
 def tasks(file: CaseFile) -> list[Task]:
@@ -223,7 +214,6 @@ def tasks(file: CaseFile) -> list[Task]:
             name=str(c.data.get("name", "")),
             text=words.command_name(c),
             role=str(c.data.get("role") or ""),
-            since_ms=c.created_ms,
         )
         for c in file.commands
         if c.kind == "manual" and c.ended_ms is None
@@ -261,11 +251,15 @@ def sensor_state(sensor: SensorHealth, trouble: str | None, touched: bool, now_m
     else:
         said = f"last event {times.span(now_ms - sensor.last_seen_ms)} ago"
     if touched:
-        said = f"cannot be reached: it {trouble}; {said}" if trouble else f"answers, its outbox was emptied; {said}"
+        said = (
+            f"orders do not get through: the shop {trouble}; {said}" if trouble else f"answers, its outbox was emptied; {said}"
+        )
     if trouble:
         return "bad", said
     if sensor.last_seen_ms is None and not touched:
         return "wait", said
+    if not touched and sensor.last_seen_ms is not None and now_ms - sensor.last_seen_ms > QUIET_MS:
+        return "warn", f"{said}: either nothing was asked, or it is not running"
     if sensor.skew_ms is not None and abs(sensor.skew_ms) > SKEW_MS:
         return "warn", f"{said}; its clock is {times.span(sensor.skew_ms)} {'ahead' if sensor.skew_ms > 0 else 'behind'}"
     return "good", said

@@ -1,12 +1,23 @@
 """Templates into answers."""
 
+import re
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from checkvalve.web.console import times, words
+
+# Characters that turn the direction of what follows: with them a plugin's name can pass for another.
+TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def _plain(value: Any) -> Any:
+    """Names come from shops that may be hostile. Markup is what our own macros made of them."""
+    return TURNING.sub("\ufffd", value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 @cache
@@ -15,6 +26,7 @@ def _templates() -> jinja2.Environment:
         loader=jinja2.PackageLoader("checkvalve.web", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_plain,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -30,6 +42,6 @@ def _templates() -> jinja2.Environment:
     return environment
 
 
-def page(template: str, *, status: int = 200, headers: dict[str, str] | None = None, **context: Any) -> Response:
+def page(template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **context: Any) -> Response:
     context.setdefault("user", None)
     return HTMLResponse(_templates().get_template(template).render(context), status_code=status, headers=headers)

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
-CSP = "default-src 'none'; style-src {style}; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+CSP = "default-src 'none'; style-src {style}; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 SECURITY_HEADERS = {
     "Content-Security-Policy": CSP.format(style="'self'"),
     "X-Content-Type-Options": "nosniff",
@@ -80,8 +80,15 @@ def is_own(headers: Headers) -> bool:
     if fetch_site is not None and fetch_site != "same-origin":
         return False
     if origin is not None:
-        return bool(origin != "null" and urlsplit(origin).netloc.lower() == headers.get("host", "").lower())
+        return bool(origin != "null" and _authority(origin) == headers.get("host", "").lower())
     return fetch_site == "same-origin"
+
+
+def _authority(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def host_name(host: str) -> str:

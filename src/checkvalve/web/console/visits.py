@@ -35,6 +35,16 @@ ORGANISATION = frozenset({"controller", "dpo"})
 PAIRING = frozenset({"incident_lead", "wordpress_admin"})
 
 TASKS = ANYONE - {"auditor"}  # an auditor reads and changes nothing
+LEADS = frozenset({"controller", "incident_lead"})  # they may do anybody's task
+
+
+def doers(role: str) -> frozenset[str]:
+    """Who may say that a task is done: the role it was given to and those who lead; without a role anybody who acts."""
+    return LEADS | {role} if role in ROLE_NAMES else TASKS
+
+
+def names_of(roles: frozenset[str]) -> list[str]:
+    return [name for role, name in ROLE_NAMES.items() if role in roles]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +63,11 @@ class Visit:
     @property
     def can(self) -> dict[str, bool]:
         """What the pages offer this person."""
-        return {
-            "aware": self.may(AWARENESS),
-            "organisation": self.may(ORGANISATION),
-            "pair": self.may(PAIRING),
-            "task": self.may(TASKS),
-        }
+        return {"aware": self.may(AWARENESS), "organisation": self.may(ORGANISATION), "pair": self.may(PAIRING)}
+
+
+def refused(user: User, may: frozenset[str]) -> Response:
+    return page("forbidden.html", status=403, user=user, may=names_of(may), anyone=may == ANYONE)
 
 
 Handler = Callable[[Visit], Response] | Callable[[Visit], Awaitable[Response]]
@@ -80,8 +89,7 @@ def guarded(handler: Handler, may: frozenset[str] = ANYONE) -> Callable[[Request
         if user is None:
             return RedirectResponse(f"/login?next={quote(request.url.path)}", status_code=303)
         if may.isdisjoint(user.roles):
-            names = [ROLE_NAMES[r] for r in ROLE_NAMES if r in may]
-            return page("forbidden.html", status=403, user=user, may=names, anyone=may == ANYONE)
+            return refused(user, may)
         visit = Visit(
             core=core,
             user=user,
@@ -121,6 +129,6 @@ def cookie_name(request: Request) -> str:
 
 def own_path(text: str) -> str:
     """Where to go after log-in: a path of this console, never another site."""
-    parts = urlsplit(text) if text.isprintable() else None
-    good = parts and not parts.scheme and not parts.netloc and parts.path.startswith("/") and not text.startswith("//")
-    return parts.path if parts and good and "\\" not in text else "/"
+    if not text.startswith("/") or text.startswith("//") or "\\" in text or not text.isprintable():
+        return "/"
+    return urlsplit(text).path

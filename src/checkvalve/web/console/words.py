@@ -1,10 +1,10 @@
 """Rows into sentences. No sentence holds personal data; what is unknown is said to be unknown."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from checkvalve.engine.views import CommandRow, Moment, OrderRow
-from checkvalve.incidents.facts import CATEGORY_NAMES
+from checkvalve.incidents.facts import ANONYMOUS, CATEGORY_NAMES
 from checkvalve.web.console import times
 
 Json = Mapping[str, Any]
@@ -68,6 +68,8 @@ def _unconfirmed(hand: str, command: CommandRow | None, now_ms: int) -> tuple[st
     detail = f": {command.outcome['detail']}" if command.outcome.get("detail") else ""
     if command.ended_ms is not None:
         return "bad", f"not confirmed by {hand} ({command.outcome.get('status', 'failed')}{detail})"
+    if command.outcome.get("status") != "retrying":
+        return "wait", f"not confirmed by {hand} yet"
     tries = f" after {count(command.attempts, 'try', 'tries')}" if command.attempts else ""
     next_try = f", next in {times.span(command.due_ms - now_ms)}" if command.due_ms > now_ms else ""
     return "wait", f"not confirmed by {hand} yet{tries}{detail}; tried again until it expires{next_try}"
@@ -97,7 +99,7 @@ def command_state(command: CommandRow) -> tuple[str, str]:
             end = f" until {times.utc(until)}" if isinstance(until, int) else ""
             return "wait", f"{count(command.attempts, 'try', 'tries')} so far: {detail}; tried again{end}"
         return "wait", "under way" if status in ("claimed", "waiting") else "queued"
-    said = {"done": "done", "timeout": "no answer in time", "expired": "expired before it could be done"}.get(status, status)
+    said = {"done": "done", "timeout": "no answer in time", "expired": "ended before it could be done"}.get(status, status)
     return ("good" if status == "done" else "bad"), f"{said}: {detail}" if detail else said
 
 
@@ -110,7 +112,16 @@ def undone(release: CommandRow) -> str:
 def short(ref: str) -> str:
     """A pseudonym as one recognises it again: the whole one stands in the table of exposures."""
     kind, _, value = ref.partition(":")
-    return f"{kind}:{value[:10]}…" if len(value) > 14 else ref
+    return f"{kind}:{value[:8]}…" if len(value) > 14 else ref
+
+
+def readers(recipients: Collection[str]) -> str:
+    """Those who can be told apart are counted; visitors without a session are not."""
+    known = len([r for r in recipients if r != ANONYMOUS])
+    parts = [count(known, "reader", "readers")] if known else []
+    if ANONYMOUS in recipients:
+        parts.append("anonymous visitors, nobody knows how many")
+    return " and ".join(parts) or "nobody known"
 
 
 TRANSITIONS = {
@@ -154,12 +165,26 @@ def moment(m: Moment) -> tuple[str, str]:
             return TRANSITIONS.get(kind, kind.replace("_", " ").capitalize()), who
 
 
+MINOR_UNITS = {"JPY": 0, "KRW": 0, "ISK": 0, "CLP": 0, "VND": 0, "HUF": 2, "TND": 3, "KWD": 3, "BHD": 3, "JOD": 3, "OMR": 3}
+
+
+def money(total: Any, currency: str) -> str:
+    """The Store API gives totals in minor units (ISO 4217); empty when it is none."""
+    if not isinstance(total, str) or not total.isascii() or not total.isdigit():
+        return ""
+    minor = MINOR_UNITS.get(currency, 2)
+    return f"{int(total) / 10**minor:.{minor}f} {currency}".strip()
+
+
 def _command_ended(m: Moment) -> str:
     name, detail = str(m.step.get("name", "")), str(m.data.get("detail") or m.data.get("note") or "")
     status = str(m.data.get("status") or m.by)
     if m.text == "probe":
         when = "after" if m.step.get("when") == "after" else "before"
         said = f"Checkout {'worked' if status == 'done' else 'FAILED'} {when} \u201c{name}\u201d"
+        report = m.data.get("data")
+        if status == "done" and isinstance(report, dict):
+            detail = money(report.get("total"), str(report.get("currency") or ""))
     elif m.text == "release":
         said = f"Taken back: {name}, {status}"
     else:
