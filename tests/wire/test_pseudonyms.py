@@ -46,6 +46,7 @@ PEOPLE: Final[tuple[dict[str, Any], ...]] = (
     {"name": "Ἀλέξανδρος Παπαδόπουλος"},
     {"name": "İbrahim Işık"},
     {"name": "Đorđe Þór Straße Œuvre ﬁn"},
+    {"address": "Calle de la Virgen de la Paz 12, 3º izq."},
     {"name": "Madonna"},
     {"name": "Pablo Diego José Francisco de Paula Ruiz y Picasso"},
     {"name": "Anna Maria Luise von Berg"},

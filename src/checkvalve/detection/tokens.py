@@ -1,83 +1,143 @@
-"""Text as it streams by, cut into pieces that do not depend on how it was chunked.
+"""Text as it streams by, cut into pieces and words that do not depend on how it was chunked.
 
-A piece is a run without white space, at most MAX_PIECE code points; longer runs are cut there. Each piece is folded with
-the offsets of its raw code points kept, so that spans point into the text as it was sent.
+A piece is a run without white space, at most MAX_PIECE code points; longer runs are cut there. Its escapes are undone and
+it is folded, with the place in the raw text kept for each code point, so that spans point into the text as it was sent.
 """
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
-from checkvalve.events.pseudonym import fold, words
+from checkvalve.detection.readings import character, spellings, unescape
+from checkvalve.events.pseudonym import words
 
 MAX_PIECE: Final = 512
+MAX_BETWEEN: Final = 12
+MAX_WORD: Final = 40  # longer words have no other readings
 _PIECE = re.compile(rf"\S{{1,{MAX_PIECE}}}")
-_ASCII_WORD = re.compile(r"[0-9a-z\x80-\U0010ffff]+")
+_WORD = re.compile(r"[0-9a-z\x80-\U0010ffff]+")
+_PLAIN = re.compile(r"[A-Za-z0-9.,;:!?'\"()@+/#-]*\Z")  # nothing in it needs undoing
+_MARKER = re.compile(r"\(?[0-9]{1,3}[.)]|[-*+•‣–]|#{1,6}|>+")  # opens an item of a list, a heading, a quotation
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A folded word and its place in the raw text; `hash_before` says that a # stood right before it."""
+class Word(NamedTuple):
+    """A folded word and its place in the raw text. (A named tuple: there is one for every word that streams by.)"""
 
     text: str
+    raw: str  # as written, escapes undone
     start: int
     end: int
-    hash_before: bool
+    before: str  # what stood between it and the word before, its last MAX_BETWEEN code points; a line's end is one "\n"
+    label: str  # the disguise undone to read it, or "plain"
+    others: tuple[tuple[str, str], ...]  # other readings: (text, disguise)
+    in_address: bool  # part of an e-mail address
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
+    clear: str  # escapes undone, case kept
     folded: str
-    offsets: range | list[int]  # raw offset of each folded code point, and one more for the end
+    sources: Sequence[int]  # place in `clear` of each folded code point, and one more for the end
+    places: Sequence[int]  # the same in the raw text
+    labels: dict[int, str]  # disguise undone, by raw place
+    gap: str  # white space before it: "", " " or "\n"
 
-    def words(self, without: Sequence[tuple[int, int]] = ()) -> Iterator[Word]:
-        """The words, save those inside the given ranges of the folded text."""
-        for found in _ASCII_WORD.finditer(self.folded):
-            start, end = found.span()
-            if any(low <= start < high for low, high in without):
-                continue
-            text = found.group()
-            hashed = start > 0 and self.folded[start - 1] == "#"
-            if text.isascii():
-                yield Word(text, self.offsets[start], self.offsets[end], hashed)
-            else:  # separators beyond ASCII are in the fold table
-                for part in words(text):
-                    at = text.index(part)
-                    yield Word(part, self.offsets[start + at], self.offsets[start + at + len(part)], hashed)
+    def label(self, start: int, end: int) -> str:
+        """The disguise undone in a raw span, or "plain"."""
+        if self.labels:
+            for place, label in self.labels.items():
+                if start <= place < end:
+                    return label
+        return "plain"
 
 
-def fold_piece(raw: str, start: int) -> Piece:
-    if raw.isascii():
-        return Piece(raw.lower(), range(start, start + len(raw) + 1))
+def read_piece(raw: str, start: int, gap: str) -> Piece:
+    if raw.isascii() and _PLAIN.match(raw):
+        return Piece(raw, raw.lower(), range(len(raw) + 1), range(start, start + len(raw) + 1), {}, gap)
+    clear, clear_places, labels = unescape(raw, list(range(start, start + len(raw) + 1)))
     folded: list[str] = []
-    offsets: list[int] = []
-    for i, char in enumerate(raw):
-        for out in fold(char):
-            folded.append(out)
-            offsets.append(start + i)
-    return Piece("".join(folded), [*offsets, start + len(raw)])
+    sources: list[int] = []
+    for i, char in enumerate(clear):
+        plain, label = character(char)
+        folded.append(plain)
+        sources += [i] * len(plain)
+        if label:
+            labels[clear_places[i]] = label
+    sources.append(len(clear))
+    return Piece(clear, "".join(folded), sources, [clear_places[i] for i in sources], labels, gap)
+
+
+@lru_cache(maxsize=4096)
+def _spellings(text: str, raw: str) -> tuple[tuple[str, str], ...]:
+    return spellings(text, raw)
+
+
+class Words:
+    """Pieces into words, each with what stood before it."""
+
+    __slots__ = ("_between",)
+
+    def __init__(self) -> None:
+        self._between = ""
+
+    def of(self, piece: Piece, addresses: Sequence[tuple[int, int]] = ()) -> Iterator[Word]:
+        """The words of a piece; `addresses` are ranges of its folded text that are e-mail addresses."""
+        folded = piece.folded
+        if piece.gap:
+            self._between += piece.gap
+            if piece.gap == "\n" and _MARKER.fullmatch(folded):
+                return
+        at = 0
+        for found in _WORD.finditer(folded):
+            start, end = found.span()
+            before, at = self._between + folded[at:start], end
+            self._between = ""
+            inside = any(low <= start < high for low, high in addresses)
+            if found.group().isascii():
+                yield self._word(piece, start, end, before, inside)
+                continue
+            here = start
+            for part in words(found.group()):  # separators beyond ASCII are in the fold table
+                here = folded.index(part, here)
+                yield self._word(piece, here, here + len(part), before if here == start else " ", inside)
+                here += len(part)
+        self._between = (self._between + folded[at:])[-MAX_BETWEEN:]
+
+    def _word(self, piece: Piece, start: int, end: int, before: str, inside: bool) -> Word:
+        text = piece.folded[start:end]
+        raw = piece.clear[piece.sources[start] : piece.sources[end]]
+        others = _spellings(text, raw) if len(text) <= MAX_WORD else ()
+        low, high = piece.places[start], piece.places[end]
+        return Word(text, raw, low, high, before[-MAX_BETWEEN:], piece.label(low, high), others, inside)
 
 
 class Cutter:
     """feed() text in any chunks; the pieces that come out are the same."""
 
-    __slots__ = ("_at", "_tail")
+    __slots__ = ("_at", "_gap", "_tail")
 
     def __init__(self) -> None:
         self._tail = ""
         self._at = 0  # raw offset of the tail's first code point
+        self._gap = "\n"
 
     def feed(self, text: str, *, last: bool = False) -> Iterator[Piece]:
         data = self._tail + text
         done = 0
         for found in _PIECE.finditer(data):
+            self._space(data[done : found.start()])
+            done = found.start()
             # A piece that touches the end may go on in the next chunk, unless it is as long as pieces get.
             if found.end() == len(data) and not last and found.end() - found.start() < MAX_PIECE:
-                done = found.start()
                 break
-            yield fold_piece(found.group(), self._at + found.start())
+            yield read_piece(found.group(), self._at + found.start(), self._gap)
+            self._gap = ""
             done = found.end()
         else:
+            self._space(data[done:])
             done = len(data)
         self._tail, self._at = data[done:], self._at + done
+
+    def _space(self, white: str) -> None:
+        if white:
+            self._gap = "\n" if "\n" in white or "\r" in white or self._gap == "\n" else " "

@@ -1,11 +1,32 @@
 """The statements a detector makes. An exposure is a fact about people; a finding is anything worth a look."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
+from checkvalve.detection.register import Owner
 from checkvalve.events.pseudonym import Category
 
+ENCODINGS: Final = (
+    *("plain", "spaced", "at_dot", "invisible", "lookalike", "transliterated", "reversed", "rot13", "split"),
+    *("base64", "base32", "hex", "codes", "url", "html", "json", "quoted"),
+)
+
 Severity = Literal["informational", "low", "medium", "high", "critical"]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A registered identifier in a text."""
+
+    owners: tuple[Owner, ...]  # all of one category
+    start: int
+    end: int
+    encoding: str = "plain"
+    weak: bool = False  # words of everyday language: counts only beside other data of the same person
+
+    @property
+    def category(self) -> Category:
+        return self.owners[0].category
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +37,7 @@ class Exposure:
     category: Category
     recipient: str  # "customer:42", "session:<pseudonym>", "anonymous"
     span: tuple[int, int]  # code points in the completion as plain text
-    encoding: str  # "plain"; issue of disguises extends this
+    encoding: str  # "plain", or the disguise undone: ENCODINGS
     inference: str
     seen_ms: int  # when its last byte passed, ms since the epoch
 

@@ -14,7 +14,7 @@ from typing import Final, Literal
 Category = Literal["email", "name", "phone", "address", "postcode_name", "order_number"]
 CATEGORIES: Final[tuple[Category, ...]] = ("email", "name", "phone", "address", "postcode_name", "order_number")
 
-MAX_WORDS: Final = 5  # longest name or street line that is registered word by word
+MAX_WORDS: Final = 5  # longest name that is registered word by word; a street line has no more
 DIGEST_BYTES: Final = 16
 
 _NOT_WORD = re.compile(r"[\x00-/:-@\[-`{-\x7f]+")
@@ -55,11 +55,17 @@ def normal_phone(value: str) -> str | None:
 
 
 def normal_words(value: str) -> str | None:
-    """Names and street lines: 2 to 5 words; a longer one is reduced to its first and last word."""
+    """Names: 2 to 5 words; a longer one is reduced to its first and last word."""
     found = words(value)
     if len(found) < 2:
         return None
     return " ".join(found if len(found) <= MAX_WORDS else (found[0], found[-1]))
+
+
+def normal_street(value: str) -> str | None:
+    """Street lines: 2 words at least, the first 5 of more. What follows them, a flat or a floor, is often left out."""
+    found = words(value)
+    return " ".join(found[:MAX_WORDS]) if len(found) >= 2 else None
 
 
 def normal_postcode(value: str) -> str:
@@ -90,7 +96,7 @@ def identifiers(
         normals.append(("name", full))
         parts = full.split(" ")
         normals.append(("name", " ".join([parts[-1], *parts[:-1]])))  # "Schmidt Anna"
-    normals.append(("address", normal_words(address or "")))
+    normals.append(("address", normal_street(address or "")))
     code = normal_postcode(postcode or "")
     if code and name_words:
         normals.append(("postcode_name", f"{code}|{name_words[-1]}"))

@@ -31,7 +31,7 @@ final class Pseudonym {
 			$normals[] = array( 'name', $full );
 			$normals[] = array( 'name', trim( $last . ' ' . implode( ' ', $parts ) ) );
 		}
-		$normals[]  = array( 'address', self::words( $person['address'] ?? '' ) );
+		$normals[]  = array( 'address', self::street( $person['address'] ?? '' ) );
 		$postcode   = preg_replace( '/[^0-9a-z]/', '', Fold::text( $person['postcode'] ?? '' ) );
 		$name_words = Fold::words( $name );
 		if ( '' !== $postcode && $name_words ) {
@@ -54,7 +54,13 @@ final class Pseudonym {
 		return strlen( $digits ) >= 7 ? substr( $digits, -9 ) : '';
 	}
 
-	/** Names and street lines: 2 to 5 words. */
+	/** Street lines: 2 words at least, the first 5 of more. */
+	public static function street( string $value ): string {
+		$found = Fold::words( $value );
+		return count( $found ) < 2 ? '' : implode( ' ', array_slice( $found, 0, Fold::MAX_WORDS ) );
+	}
+
+	/** Names: 2 to 5 words. */
 	public static function words( string $value ): string {
 		$found = Fold::words( $value );
 		if ( count( $found ) < 2 ) {

@@ -1,0 +1,142 @@
+"""Text inside text: base64, base32, hex, numbers of letters. Found in pieces as they stream by, decoded, to be read again."""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+from checkvalve.detection.tokens import Piece
+
+MAX_BLOB: Final = 4096
+MIN_TEXT: Final = 6  # decoded code points worth reading
+_BLOB = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,6}")
+_HEX = re.compile(r"(?:0[xX])?((?:[0-9A-Fa-f]{2}){4,})")
+_LINE = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,6}[\"',;.)]*")
+_CODE = re.compile(r"[\[({\"']*(?:0[xX]|\\x|U\+00)?([0-9A-Fa-f]{2,3}|[01]{8})[\])}\"',;.:]*(?:['’]s)?")
+_CODES = re.compile(r"[\s,;:|-]*(?:0[xX]|\\x|U\+00)?([0-9A-Fa-f]{2,3}|[01]{8})(?=[\s,;:|-])")
+
+
+class Decoded(NamedTuple):
+    text: str
+    start: int  # of the encoded text
+    end: int
+    encoding: str
+
+
+class Blobs:
+    __slots__ = ("_codes", "_lines")
+
+    def __init__(self) -> None:
+        self._lines: list[tuple[str, int, int]] = []  # encoded text that goes on over white space
+        self._codes: list[tuple[str, int, int]] = []  # "97 110 110 97", "61 6e 6e 61"
+
+    def piece(self, piece: Piece) -> Iterator[Decoded]:
+        clear = piece.clear
+        start, end = piece.places[0], piece.places[-1]
+        if (code := _CODE.fullmatch(clear)) is not None and (not self._codes or len(code[1]) <= 8):
+            self._codes.append((code[1], start, end))
+            if len(self._codes) >= MAX_BLOB // 4:
+                yield from self._end_of_codes()
+        else:
+            yield from self._end_of_codes()
+            if len(clear) >= 17 and len(codes := _CODES.findall(clear + " ")) >= MIN_TEXT:
+                yield from _from_codes(codes, start, end)
+        if len(clear) < 8 or not _looks_encoded(clear):
+            yield from self._end_of_lines()
+            return
+        for found in _BLOB.finditer(clear):
+            low, high = _raw(piece, found.start()), _raw(piece, found.end())
+            yield from _decode(found.group(), low, high)
+        if _LINE.fullmatch(clear):
+            self._lines.append((clear.rstrip("\"',;.)"), start, end))
+            if sum(len(text) for text, _, _ in self._lines) >= MAX_BLOB:
+                yield from self._end_of_lines()
+        else:
+            yield from self._end_of_lines()
+
+    def finish(self) -> Iterator[Decoded]:
+        yield from self._end_of_codes()
+        yield from self._end_of_lines()
+
+    def _end_of_lines(self) -> Iterator[Decoded]:
+        lines, self._lines = self._lines, []
+        if len(lines) > 1:
+            yield from _decode("".join(text for text, _, _ in lines), lines[0][1], lines[-1][2])
+
+    def _end_of_codes(self) -> Iterator[Decoded]:
+        codes, self._codes = self._codes, []
+        if len(codes) >= MIN_TEXT:
+            yield from _from_codes([text for text, _, _ in codes], codes[0][1], codes[-1][2])
+
+
+def _raw(piece: Piece, clear_index: int) -> int:
+    """The raw place of a place in the clear text; exact where folding keeps lengths."""
+    sources = piece.sources
+    if isinstance(sources, range):
+        return piece.places[clear_index]
+    low, high = 0, len(sources) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if sources[middle] < clear_index:
+            low = middle + 1
+        else:
+            high = middle
+    return piece.places[low]
+
+
+def _looks_encoded(text: str) -> bool:
+    """Words of a language have no digits or capitals inside; encoded text nearly always has."""
+    return len(text) >= 16 or any(c.isdigit() for c in text) or any(c.isupper() for c in text[1:])
+
+
+def _decode(blob: str, start: int, end: int) -> Iterator[Decoded]:
+    if (hexed := _HEX.fullmatch(blob)) is not None and (text := _text(bytes.fromhex(hexed[1]))):
+        yield Decoded(text, start, end, "hex")
+        return
+    bare = blob.rstrip("=")
+    if bare.isalnum() and set(bare.upper()) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"):
+        with_padding = bare.upper() + "=" * (-len(bare) % 8)
+        if text := _try(base64.b32decode, with_padding):
+            yield Decoded(text, start, end, "base32")
+            return
+    standard = bare.replace("-", "+").replace("_", "/")
+    if len(standard) % 4 != 1 and (text := _try(base64.b64decode, standard + "=" * (-len(standard) % 4))):
+        yield Decoded(text, start, end, "base64")
+
+
+def _try(decode: Callable[[str], bytes], text: str) -> str:
+    try:
+        return _text(decode(text))
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def _text(data: bytes) -> str:
+    """As text, or "" if it is none."""
+    for encoding in ("utf-8", "utf-16-le") if b"\0" in data else ("utf-8",):
+        try:
+            text = data.decode(encoding)
+        except ValueError:
+            continue
+        if len(text) >= MIN_TEXT and all(c.isprintable() or c in "\n\r\t" for c in text):
+            return text
+    return ""
+
+
+def _from_codes(codes: list[str], start: int, end: int) -> Iterator[Decoded]:
+    """Numbers of letters in hex, decimal or binary: whichever gives text."""
+    for skip in range(min(3, len(codes) - MIN_TEXT + 1)):  # a word before may look like a number: "de"
+        for found in _numbers(codes[skip:]):
+            yield Decoded(found[0], start, end, found[1])
+            return
+
+
+def _numbers(codes: list[str]) -> Iterator[tuple[str, str]]:
+    for base, fits in ((2, all(len(c) == 8 for c in codes)), (16, all(len(c) == 2 for c in codes)), (10, True)):
+        try:
+            data = bytes(int(c, base) for c in codes) if fits else b""
+        except ValueError:
+            continue
+        if (text := _text(data)) and any(map(str.isalnum, text)):
+            yield text, "hex" if base == 16 else "codes"

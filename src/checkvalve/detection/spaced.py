@@ -1,0 +1,81 @@
+"""Names and street lines spelt letter by letter: "A n n a  S c h m i d t", "a-n-n-a", one letter a line."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import combinations, pairwise
+from typing import Final
+
+from checkvalve.detection.mail import find
+from checkvalve.detection.register import Register
+from checkvalve.detection.tokens import Word
+from checkvalve.detection.types import Match
+from checkvalve.events.pseudonym import Category, normal_email
+
+MIN_LETTERS: Final = 5
+MAX_LETTERS: Final = 64
+MAX_CUT: Final = 24  # letters without word ends that are cut in three
+
+
+class Spelt:
+    __slots__ = ("_letters", "_register")
+
+    def __init__(self, register: Register) -> None:
+        self._register = register
+        self._letters: list[Word] = []
+
+    def word(self, word: Word) -> Iterator[Match]:
+        if len(word.raw) == 1 or (len(word.text) == 1 and word.label != "plain"):
+            self._letters.append(word)
+            if len(self._letters) < MAX_LETTERS:
+                return
+        yield from self.finish()
+
+    def finish(self) -> Iterator[Match]:
+        letters, self._letters = self._letters, []
+        if letters and letters[-1].before[:1] in ("'", "’"):
+            letters.pop()  # the s of a possessive
+        while len(letters) >= MIN_LETTERS and letters[0].text.isdigit() and letters[1].text.isdigit():
+            letters = letters[1:]  # digits alone are the telephone's
+        if len(letters) >= MIN_LETTERS:
+            if any("@" in w.before for w in letters):
+                yield from self._address(letters)
+            yield from self._phrases(letters)
+
+    def _address(self, letters: list[Word]) -> Iterator[Match]:
+        """An e-mail address whose letters are held apart by marks that could be part of it: "a.n.n.a.@.e…"."""
+        gap = Counter(w.before for w in letters[1:]).most_common(1)[0][0]
+        parts = [letters[0].text]
+        for word in letters[1:]:
+            inner = word.before[len(gap) : -len(gap)] if len(word.before) > 2 * len(gap) else ""
+            parts.append("".join(inner.split()) + word.text)
+        text = "".join(parts)
+        if (normal := normal_email(text)) and (owners := find(self._register, normal)):
+            yield Match(owners, letters[0].start, letters[-1].end, "spaced")
+
+    def _phrases(self, letters: list[Word]) -> Iterator[Match]:
+        """Gaps of two widths tell where words end; otherwise every way to cut in two or three is tried."""
+        gaps = [_width(w.before) for w in letters[1:]]
+        cuts = [i + 1 for i, gap in enumerate(gaps) if gap > min(gaps)]
+        texts = [w.text for w in letters]
+        if cuts:
+            starts = [0, *cuts, len(letters)]
+            parts = ["".join(texts[a:b]) for a, b in pairwise(starts)]
+            for low in range(len(parts)):
+                for high in range(low + 2, min(low + 5, len(parts)) + 1):
+                    yield from self._look(" ".join(parts[low:high]), letters[starts[low]].start, letters[starts[high] - 1].end)
+            return
+        inner = range(1, len(letters))
+        for cut in (*combinations(inner, 1), *(combinations(inner, 2) if len(letters) <= MAX_CUT else ())):
+            phrase = " ".join("".join(texts[a:b]) for a, b in pairwise((0, *cut, len(letters))))
+            yield from self._look(phrase, letters[0].start, letters[-1].end)
+
+    def _look(self, phrase: str, start: int, end: int) -> Iterator[Match]:
+        category: Category = "address" if any(c.isdigit() for c in phrase) else "name"
+        for reading in (phrase, phrase[::-1]):
+            if owners := self._register.owners(category, reading):
+                yield Match(owners, start, end, "spaced")
+
+
+def _width(before: str) -> int:
+    """Of a gap: white space is wider than any mark, a new line or a slash between words wider still."""
+    return len(before) + 20 * sum(c.isspace() for c in before)
