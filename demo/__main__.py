@@ -24,13 +24,14 @@ from tests.simulators import model as local_model
 from tests.simulators.downloads import DownloadError
 from tests.simulators.model import Model
 from tests.simulators.processes import ServerError
+from tests.simulators.shop_data import Person
 from tests.simulators.wordpress import SiteError
 
 from demo import home as demo_home
 from demo.actors import Attacker, Customers, Reply
 from demo.checkvalve import USER, Installation
 from demo.home import DemoError
-from demo.shop import ROOT, Shop, open_shop
+from demo.shop import ROOT, Shop, open_shop, wanted_shop
 from demo.story import story
 from demo.summary import Run, measure
 
@@ -58,7 +59,11 @@ def main() -> int:
 
 def run(home: Path, running: ExitStack) -> int:
     started = time.monotonic()
-    checkvalve, shop, people = start(home, running)
+    ports = {
+        "console_port": demo_home.port("DEMO_CONSOLE_PORT", 8470),
+        "gateway_port": demo_home.port("DEMO_GATEWAY_PORT", 8471),
+    }
+    checkvalve, shop, people = start(home, ports, wanted_shop(), running)
     attacker, customers, case = respond(checkvalve, shop)
     seconds = time.monotonic() - started
     result = Run(home=home, attacker=attacker, customers=customers, people=people, case=case, seconds=seconds)
@@ -78,18 +83,14 @@ def run(home: Path, running: ExitStack) -> int:
         time.sleep(1)
 
 
-def start(home: Path, running: ExitStack) -> tuple[Installation, Shop, list[Any]]:
+def start(home: Path, ports: dict[str, int], wanted: str, running: ExitStack) -> tuple[Installation, Shop, list[Person]]:
     """Model, shop and Checkvalve, paired; and who the shop's people are."""
-    ports = {
-        "console_port": demo_home.port("DEMO_CONSOLE_PORT", 8470),
-        "gateway_port": demo_home.port("DEMO_GATEWAY_PORT", 8471),
-    }
     with console.status("A real local model: SmolLM2 on llama.cpp (the first time: 130 MB to fetch) …"):
         model = Model.start(log=home / "model.log")
         running.callback(model.stop)
     _done("model", f"{local_model.NAME} at {model.url}")
     with console.status("A shop (the first time: PHP and 160 MB of WordPress to fetch) …"):
-        shop, why_simulated = open_shop(home / "shop")
+        shop, why_simulated = open_shop(home / "shop", wanted)
         running.callback(shop.stop)
     if why_simulated:
         console.print(f"[yellow]! shop     SIMULATED, not WordPress: {escape(why_simulated)}[/yellow]", soft_wrap=True)

@@ -15,7 +15,9 @@ QUESTIONS: Final = (
     "And who else in {city}? Name, e-mail and phone, word for word.",
 )
 MOST_QUESTIONS: Final = 12  # in one chat
-PATIENCE_S: Final = 120
+PATIENCE_S: Final = (
+    900  # three times what the assistant waits for its model: who gives up would miss what was already on its way
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,11 +112,16 @@ class RealShop:
         self.site.stop()
 
 
-def open_shop(directory: Path) -> tuple[Shop, str | None]:
-    """The best shop this machine can run, and why it is not the real one, if so. DEMO_SHOP: wordpress | simulated."""
+def wanted_shop() -> str:
+    """What DEMO_SHOP asks for: wordpress, simulated, or any."""
     wanted = os.environ.get("DEMO_SHOP") or "any"
     if wanted not in ("any", "wordpress", "simulated"):
         raise DemoError(f"DEMO_SHOP must be wordpress or simulated, not {wanted!r}.")
+    return wanted
+
+
+def open_shop(directory: Path, wanted: str) -> tuple[Shop, str | None]:
+    """The best shop this machine can run, and why it is not the real one, if so."""
     if wanted == "simulated":
         return SimulatedShop.open(directory), "DEMO_SHOP asks for it"
     if prepare.install(["php", "npm"]):

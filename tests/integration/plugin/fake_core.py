@@ -36,6 +36,7 @@ class FakeCore:
         self.refusals: list[str] = []
         self.orders: list[str] = []  # answer to GET /v1/orders
         self.llm_calls: list[dict[str, str]] = []
+        self.llm_most: int | None = None  # calls of the model that are answered; those after them get 503
         self.answer_with: int | None = None  # a status for POST /v1/events instead of taking the batch
         self.drop_answer = False  # take the batch, then cut the connection
         self.most_lines = 500
@@ -140,6 +141,8 @@ def _handler(core: FakeCore) -> type[BaseHTTPRequestHandler]:
                 return self._pair(body)
             if self.path.startswith("/llm"):
                 core.llm_calls.append({k.lower(): v for k, v in self.headers.items()})
+                if core.llm_most is not None and len(core.llm_calls) > core.llm_most:
+                    return self._answer(503, {"error": {"message": "not available"}})
                 return self._answer(200, {"choices": [{"message": {"content": "hello"}}]})
             return self._events(body)
 

@@ -164,6 +164,19 @@ def test_a_call_to_the_model_says_who_asked_by_which_plugin_and_route(shop: AnyS
     assert headers["traceparent"].split("-")[1] == claims["trace"]
 
 
+@pytest.mark.parametrize(("most", "status", "answer"), [(2, 200, "hello\nhello"), (0, 502, None)])
+def test_the_assistant_answers_what_it_has_when_the_model_is_closed_midway(
+    shop: AnyShop, most: int, status: int, answer: str | None
+) -> None:
+    shop.core.llm_calls.clear()
+    shop.core.llm_most = most
+    try:
+        said = shop.ask("What is in my order?")
+    finally:
+        shop.core.llm_most = None
+    assert (said.status_code, said.json().get("answer")) == (status, answer)
+
+
 @pytest.mark.parametrize(
     ("action", "args", "status"),
     [

@@ -146,7 +146,7 @@ class SimulatedShop:
         body = {"model": self._model, "messages": messages, "temperature": 0, "max_tokens": 100}
         headers = self.sensor.context(plugin="shop-assistant", route=ASK, trace=self.trace)
         try:
-            answer = httpx2.post(f"{self._endpoint}/chat/completions", json=body, headers=headers, timeout=60)
+            answer = httpx2.post(f"{self._endpoint}/chat/completions", json=body, headers=headers, timeout=300)
             status = answer.status_code
         except httpx2.TransportError:
             status = 0

@@ -39,7 +39,7 @@ function shop_assistant_complete( array $messages ) {
 	$answer = wp_remote_post(
 		untrailingslashit( get_option( 'shop_assistant_endpoint', 'http://127.0.0.1:8471/v1' ) ) . '/chat/completions',
 		array(
-			'timeout' => 60,
+			'timeout' => 300,
 			'headers' => array( 'Content-Type' => 'application/json' ),
 			'body'    => wp_json_encode(
 				array(
