@@ -19,7 +19,7 @@ from demo.shop import ROOT
 
 IMAGES: Final = ROOT / "docs" / "images"
 WIDTH, HEIGHT = 1280, 800  # CSS pixels of a desk; the incident is cut below what to do next
-SCALE: Final = 1.5
+SCALE: Final = 1.25
 MAX_BYTES: Final = 300_000
 
 
@@ -72,7 +72,7 @@ def take(page: Page, url: str, last: str, path: Path) -> None:
     box = section.bounding_box()
     assert box is not None
     path.parent.mkdir(parents=True, exist_ok=True)
-    clip = {"x": 0, "y": 0, "width": WIDTH, "height": box["y"] + box["height"] + 20}
+    clip = {"x": 0, "y": 0, "width": WIDTH, "height": box["y"] + box["height"] + 10}
     page.screenshot(path=path, full_page=True, clip=clip)  # type: ignore[arg-type]
     size = path.stat().st_size
     if size >= MAX_BYTES:

@@ -6,6 +6,7 @@ The core is the real one. The shop answers as the plugin and the Store API do; t
 import asyncio
 import base64
 import contextlib
+import hashlib
 import secrets
 import threading
 import time
@@ -269,7 +270,7 @@ class House:
                     {
                         "subject": f"customer:{10 + person}",
                         "category": category,
-                        "recipient": f"session:{reader:032x}",
+                        "recipient": f"session:{hashlib.sha256(bytes([reader])).hexdigest()[:32]}",
                         "inference": f"inf-{reader}-{trace[:6]}",
                         "seen_ms": now,
                     }
