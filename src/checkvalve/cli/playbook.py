@@ -7,7 +7,7 @@ from rich.table import Table
 
 from checkvalve.cli.output import NO, OK, console, print_json
 from checkvalve.engine.offline import read_file
-from checkvalve.playbooks.linter import lint
+from checkvalve.playbooks.linter import lint, notes
 from checkvalve.playbooks.loader import load
 from checkvalve.playbooks.simulate import simulate
 
@@ -26,12 +26,16 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
 def _lint(arguments: argparse.Namespace) -> int:
     files = []
     for name in arguments.file:
-        errors = lint(read_file(name))
-        listed = [{"pointer": e.pointer, "code": e.code, "message": e.message} for e in errors]
-        files.append({"file": name, "ok": not errors, "errors": listed})
+        data = read_file(name)
+        errors = lint(data)
+        told = [] if errors else notes(data)
+        listed, noted = (
+            [{"pointer": e.pointer, "code": e.code, "message": e.message} for e in found] for found in (errors, told)
+        )
+        files.append({"file": name, "ok": not errors, "errors": listed, "notes": noted})
         if not arguments.json:
             console.print(f"{name}: {'good' if not errors else f'{len(errors)} error(s)'}", soft_wrap=True)
-            for e in errors:
+            for e in (*errors, *told):
                 console.print(f"  {e.pointer or '/'}: {e.code}: {e.message}", soft_wrap=True, markup=False)
     if arguments.json:
         print_json({"files": files})

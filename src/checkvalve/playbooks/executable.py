@@ -3,16 +3,19 @@
 Works on playbooks whose shape the schemas have already accepted.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 
+from checkvalve.playbooks import conditions
 from checkvalve.playbooks.types import EXTENSION, TARGETS, LintError, escape
 from checkvalve.playbooks.variables import fill, variable_names
 
-INTERPRETED: Final = ("start", "end", "action")
-SAFEGUARDS: Final = ("invariant", "rollback", "ttl_s", "role")
+SAFEGUARDS: Final = ("invariant", "rollback", "ttl_s", "role", "approval", "evidence_before")
+MAX_TIMEOUT_S: Final = 7 * 24 * 3600
+OURS: Final = re.compile(r"^[A-Z]+ /[\w-]+ HTTP/\d(\.\d)?$")  # written like a start line of our hands
 # hand -> action -> the arguments it may have (docs/spec/wire.md, section 9)
 ACTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "wordpress": {"isolate_plugin": ("plugin",), "block_route": ("route",)},
@@ -23,8 +26,7 @@ ACTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
 def not_executable(body: dict[str, Any]) -> Iterator[LintError]:
     for step_id, step in body["workflow"].items():
         pointer = f"/workflow/{escape(step_id)}"
-        if step["type"] not in INTERPRETED:
-            yield LintError(pointer=pointer, code="unsupported-step", message=f"{step['type']} is not interpreted yet")
+        yield from _condition(body, step, pointer)
         if len(step.get("commands", ())) > 1:
             message = "only one command a step, so that each can be probed and taken back"
             yield LintError(pointer=f"{pointer}/commands", code="several-commands", message=message)
@@ -46,6 +48,8 @@ def _safeguard(step: dict[str, Any], pointer: str) -> Iterator[LintError]:
         "rollback": extension.get("rollback", "release") == "release",
         "ttl_s": type(ttl_s) is int and ttl_s > 0,
         "role": isinstance(extension.get("role", ""), str),
+        "approval": _is_approval(extension.get("approval", APPROVAL)),
+        "evidence_before": isinstance(extension.get("evidence_before", False), bool),
     }
     for name in extension:
         if not good.get(name, False):
@@ -57,12 +61,57 @@ def _safeguard(step: dict[str, Any], pointer: str) -> Iterator[LintError]:
         yield LintError(pointer=pointer, code="no-rollback", message=message)
 
 
+APPROVAL: Final = {"role": "controller", "timeout_s": 60, "default": "reject"}
+
+
+def _is_approval(value: Any) -> bool:
+    """A role, a time that ends, and what happens without an answer: nobody waits for ever."""
+    if not isinstance(value, dict) or value.keys() != APPROVAL.keys():
+        return False
+    timeout_s = value["timeout_s"]
+    times = type(timeout_s) is int and 0 < timeout_s <= MAX_TIMEOUT_S
+    return isinstance(value["role"], str) and bool(value["role"]) and times and value["default"] in ("approve", "reject")
+
+
+def _condition(body: dict[str, Any], step: dict[str, Any], pointer: str) -> Iterator[LintError]:
+    """The condition of an if or while, the expression of a switch."""
+    if step["type"] == "switch-condition":
+        names, name = variable_names(step.get("switch", "")), "switch"
+    elif step["type"] in ("if-condition", "while-condition"):
+        name = "condition"
+        try:
+            names = conditions.variables(step.get("condition", ""))
+            conditions.holds(step.get("condition", ""), {})
+        except ValueError as error:
+            yield LintError(pointer=f"{pointer}/condition", code="bad-condition", message=str(error))
+            return
+    else:
+        return
+    declared = {**body.get("playbook_variables", {}), **step.get("step_variables", {})}
+    for variable in dict.fromkeys(names):
+        if variable not in declared:
+            yield LintError(pointer=f"{pointer}/{name}", code="unresolved-variable", message=f"{variable} is not declared")
+
+
+def given_to_a_person(body: dict[str, Any]) -> Iterator[LintError]:
+    """Commands that are none of our hands: they are valid, and become tasks. Notes, not errors."""
+    for step_id, step in body["workflow"].items():
+        for i, command in enumerate(step.get("commands", ())):
+            if command["type"] != "manual" and command.get("command") not in TARGETS:
+                what = f"{command['type']} {command.get('command', '')[:60]!r}"
+                pointer = f"/workflow/{escape(step_id)}/commands/{i}"
+                yield LintError(
+                    pointer=pointer, code="given-to-a-person", message=f"{what} is none of our hands: a task for a person"
+                )
+
+
 def _command(command: dict[str, Any], pointer: str) -> Iterator[LintError]:
     if command["type"] == "manual":
         return
     if command["type"] != "http-api" or command.get("command") not in TARGETS:
-        what = f"{command['type']} {command.get('command', '')[:60]!r} is none of our hands"
-        yield LintError(pointer=pointer, code="unsupported-command", message=what)
+        if command["type"] == "http-api" and OURS.match(command.get("command", "")):
+            what = f"{command['command'][:60]!r} looks like one of our hands, which are {', '.join(TARGETS)}"
+            yield LintError(pointer=pointer, code="unsupported-command", message=what)
     elif wrong := _content_fault(TARGETS[command["command"]], command.get("content", "{}")):
         yield LintError(pointer=f"{pointer}/content", code="bad-content", message=wrong)
 

@@ -17,7 +17,7 @@ from jsonschema import Draft7Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT7
 
-from checkvalve.playbooks.executable import not_executable
+from checkvalve.playbooks.executable import given_to_a_person, not_executable
 from checkvalve.playbooks.types import LintError, escape
 
 BASE: Final = "https://raw.githubusercontent.com/oasis-open/cacao-json-schemas/main/schemas/"
@@ -41,6 +41,11 @@ def lint(data: bytes) -> list[LintError]:
     if shape := _schema_errors(body, "playbook.json", "") or list(_steps_fit_schemas(body)):
         return shape
     return [*_references(body), *_reachable(body), *not_executable(body)]
+
+
+def notes(data: bytes) -> list[LintError]:
+    """What a person should know of a playbook that lints clean: commands that become tasks."""
+    return list(given_to_a_person(msgspec.json.decode(data)))
 
 
 @cache

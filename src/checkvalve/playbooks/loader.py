@@ -1,5 +1,6 @@
 """CACAO JSON into values. A file that does not lint clean is not loaded."""
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import msgspec
 
 from checkvalve.playbooks.linter import lint
-from checkvalve.playbooks.types import EXTENSION, Playbook, PlaybookError, Safeguard, Step
+from checkvalve.playbooks.types import EXTENSION, Approval, Playbook, PlaybookError, Safeguard, Step
 
 
 @cache
@@ -15,19 +16,33 @@ def shipped(name: str) -> Playbook:
     return load(files("checkvalve.content.playbooks").joinpath(f"{name}.json").read_bytes())
 
 
+@cache
+def library() -> Mapping[str, Playbook]:
+    """Every shipped playbook by its CACAO id, for those that call each other."""
+    names = [f.name.removesuffix(".json") for f in files("checkvalve.content.playbooks").iterdir() if f.name.endswith(".json")]
+    return {p.id: p for p in map(shipped, sorted(names))}
+
+
 def load(data: bytes) -> Playbook:
     if errors := lint(data):
         raise PlaybookError(f"{errors[0].pointer}: {errors[0].message}", "Run `checkvalve playbook lint FILE`")
     body = msgspec.json.decode(data)
-    variables = {n.strip("_"): v.get("value") for n, v in body.get("playbook_variables", {}).items()}
-    steps = {i: _step(i, s) for i, s in body["workflow"].items()}
-    return Playbook(id=body["id"], name=body["name"], start=body["workflow_start"], steps=steps, variables=variables)
+    return Playbook(
+        id=body["id"],
+        name=body["name"],
+        start=body["workflow_start"],
+        steps={i: _step(i, s) for i, s in body["workflow"].items()},
+        variables={n.strip("_"): v.get("value") for n, v in body.get("playbook_variables", {}).items()},
+        exception=body.get("workflow_exception"),
+    )
 
 
 def _step(step_id: str, body: dict[str, Any]) -> Step:
     following = body.get("on_completion")
     extension = body.get("step_extensions", {}).get(EXTENSION, {})
-    known = {k: extension[k] for k in ("invariant", "rollback", "ttl_s") if k in extension}
+    known = {k: extension[k] for k in ("invariant", "rollback", "ttl_s", "evidence_before") if k in extension}
+    if "approval" in extension:
+        known["approval"] = Approval(**extension["approval"])
     return Step(
         id=step_id,
         type=body["type"],
@@ -38,4 +53,13 @@ def _step(step_id: str, body: dict[str, Any]) -> Step:
         safeguard=Safeguard(**known),
         role=extension.get("role"),
         variables={n.strip("_"): v["value"] for n, v in body.get("step_variables", {}).items() if v.get("value")},
+        delay_ms=body.get("delay", 0),
+        timeout_ms=body.get("timeout"),
+        condition=body.get("condition", body.get("switch", "")),
+        on_true=body.get("on_true"),
+        on_false=body.get("on_false"),
+        cases=body.get("cases", {}),
+        branches=tuple(body.get("next_steps", ())),
+        playbook=body.get("playbook_id"),
+        results=tuple(n.removesuffix(":value").strip("_") for n in body.get("out_args", ())),
     )

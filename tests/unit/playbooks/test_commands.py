@@ -28,7 +28,7 @@ def test_lint_says_yes_to_the_good_and_no_to_the_bad(good: Path, tmp_path: Path)
     answer = run("lint", good, bad, "--json")
     assert answer.returncode == 1
     first, second = json.loads(answer.stdout)["files"]
-    assert first == {"file": str(good), "ok": True, "errors": []}
+    assert first == {"file": str(good), "ok": True, "errors": [], "notes": []}
     assert (second["ok"], second["errors"][0]["code"]) == (False, "not-json")
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checkvalve.playbooks.linter import MAX_BYTES, lint
+from checkvalve.playbooks.linter import MAX_BYTES, lint, notes
 from checkvalve.playbooks.types import EXTENSION
 
 SHIPPED = json.loads(files("checkvalve.content.playbooks").joinpath("plugin-exposes-customer-data.json").read_bytes())
@@ -112,11 +112,6 @@ DEFECTS: dict[str, tuple[Bend, str, str]] = {
         f"/workflow/{ROUTE}/commands",
         "schema",
     ),
-    "a command of another trade": (
-        lambda b: order_of(b).update(type="bash", command="rm -rf wp-content/plugins"),
-        f"/workflow/{ROUTE}/commands/0",
-        "unsupported-command",
-    ),
     "an address of another trade": (
         lambda b: order_of(b).update(command="DELETE /shop HTTP/1.1"),
         f"/workflow/{ROUTE}/commands/0",
@@ -181,13 +176,59 @@ def test_each_defect_is_named_where_it_is(name: str) -> None:
     assert (pointer, code) in [(e.pointer, e.code) for e in lint(json.dumps(body).encode())]
 
 
-def test_a_condition_is_an_error_and_not_a_crash() -> None:
-    condition = "if-condition--00000000-0000-4000-8000-000000000000"
+def with_condition(condition: str) -> bytes:
+    """The shipped playbook begun by a question."""
+    step_id = "if-condition--00000000-0000-4000-8000-000000000000"
     body = copy.deepcopy(SHIPPED)
-    step = {"type": "if-condition", "condition": "__route__:value = 'x'", "on_true": ROUTE, "on_false": END}
-    body["workflow"][condition] = step
-    body["workflow"]["start--ac2f2709-4054-5bdc-89cc-402afbdec394"]["on_completion"] = condition
-    assert (f"/workflow/{condition}", "unsupported-step") in [(e.pointer, e.code) for e in lint(json.dumps(body).encode())]
+    start = body["workflow"]["start--ac2f2709-4054-5bdc-89cc-402afbdec394"]
+    first = start["on_completion"]
+    body["workflow"][step_id] = {"type": "if-condition", "condition": condition, "on_true": first, "on_false": END}
+    start["on_completion"] = step_id
+    return json.dumps(body).encode()
+
+
+def test_a_question_before_the_first_step_is_good() -> None:
+    assert lint(with_condition("__route__:value = 'x'")) == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "code"),
+    [
+        ("__route__:value =", "bad-condition"),
+        ("", "bad-condition"),
+        ("x" * 100_000, "bad-condition"),
+        ("__no__:value = 1", "unresolved-variable"),
+    ],
+)
+def test_a_question_that_cannot_be_answered_is_named(condition: str, code: str) -> None:
+    (error,) = lint(with_condition(condition))
+    assert (error.pointer, error.code) == ("/workflow/if-condition--00000000-0000-4000-8000-000000000000/condition", code)
+
+
+def test_a_command_of_another_trade_becomes_a_persons_task_and_is_noted() -> None:
+    body = copy.deepcopy(SHIPPED)
+    order_of(body).update(type="bash", command="rm -rf wp-content/plugins")
+    del body["workflow"][ROUTE]["step_extensions"]
+    data = json.dumps(body).encode()
+    assert lint(data) == []
+    assert [(n.pointer, n.code) for n in notes(data)] == [(f"/workflow/{ROUTE}/commands/0", "given-to-a-person")]
+
+
+@pytest.mark.parametrize(
+    "approval",
+    [
+        {},
+        {"role": "controller"},
+        {"role": "controller", "timeout_s": 0, "default": "reject"},
+        {"role": "", "timeout_s": 9, "default": "reject"},
+        7,
+    ],
+)
+def test_an_approval_that_could_hang_is_refused(approval: object) -> None:
+    body = copy.deepcopy(SHIPPED)
+    body["workflow"][ROUTE]["step_extensions"][EXTENSION]["approval"] = approval
+    pointer = f"/workflow/{ROUTE}/step_extensions/{EXTENSION}/approval"
+    assert (pointer, "bad-safeguard") in [(e.pointer, e.code) for e in lint(json.dumps(body).encode())]
 
 
 @pytest.mark.parametrize(
