@@ -131,7 +131,11 @@ def test_branches_run_side_by_side_and_what_follows_waits_for_all() -> None:
 
 
 def test_two_steps_that_need_the_checkout_never_overlap() -> None:
-    safe: dict[str, Any] = {"commands": (ORDER,), "safeguard": Safeguard(invariant="checkout", rollback="release"), "on_success": "branch end"}
+    safe: dict[str, Any] = {
+        "commands": (ORDER,),
+        "safeguard": Safeguard(invariant="checkout", rollback="release"),
+        "on_success": "branch end",
+    }
     book = parallel(step("one", **safe), step("two", **safe))
     _, commands = play(book)
     kinds = [(c.name, c.kind) for c in commands]
@@ -146,7 +150,11 @@ def test_two_steps_that_need_the_checkout_never_overlap() -> None:
 
 
 def test_the_one_that_broke_the_checkout_is_taken_back_and_the_other_still_tried() -> None:
-    safe: dict[str, Any] = {"commands": (ORDER,), "safeguard": Safeguard(invariant="checkout", rollback="release"), "on_success": "branch end"}
+    safe: dict[str, Any] = {
+        "commands": (ORDER,),
+        "safeguard": Safeguard(invariant="checkout", rollback="release"),
+        "on_success": "branch end",
+    }
     book = parallel(step("one", **safe), step("two", **safe))
     probes = iter(["done", "failed", "done", "done", "done"])
 
