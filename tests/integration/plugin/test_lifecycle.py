@@ -155,7 +155,7 @@ def test_an_administrator_pairs_on_the_page_sees_the_orders_and_can_lift_them(sh
 def test_the_page_is_the_administrators_alone_and_keeps_its_secrets(shop: Shop) -> None:
     admin = Browser(shop.site, shop.site.admin.login, shop.site.admin.password)
     page = admin.get("/wp-admin/tools.php?page=checkvalve")
-    stored = shop.site.php_json("echo json_encode(get_option('checkvalve_pairing'));")
+    stored = shop.site.php_json("echo json_encode(get_option('checkvalve_keys'));")
     assert stored["secret_key"] not in page
     assert stored["pseudonym_key"] not in page
     shop.site.php("wp_insert_user(array('user_login' => 'editor', 'user_pass' => 'word', 'role' => 'editor'));")
@@ -172,7 +172,7 @@ def test_the_page_is_the_administrators_alone_and_keeps_its_secrets(shop: Shop) 
 
 def test_secrets_are_not_autoloaded_and_the_state_directory_is_closed(shop: Shop) -> None:
     autoload = shop.site.php(
-        "global $wpdb; echo $wpdb->get_var(\"SELECT autoload FROM $wpdb->options WHERE option_name = 'checkvalve_pairing'\");"
+        "global $wpdb; echo $wpdb->get_var(\"SELECT autoload FROM $wpdb->options WHERE option_name = 'checkvalve_keys'\");"
     )
     assert autoload in ("no", "off")
     assert "denied" in (shop.site.root / "wp-content" / "checkvalve" / ".htaccess").read_text()

@@ -17,6 +17,7 @@ final class Installer {
 	const OPTIONS = array(
 		self::VERSION,
 		Settings::PAIRING,
+		Settings::KEYS,
 		StateFile::OPTION,
 		Register::BACKFILL,
 		Flusher::CONTACT,
@@ -92,6 +93,7 @@ final class Installer {
 	private static function set_up(): void {
 		Tables::create();
 		StateFile::prepare();
+		add_option( StateFile::OPTION, '', '', true ); // an option that does not exist costs each request a query
 		self::install_loader();
 		update_option( self::VERSION, CHECKVALVE_VERSION, true );
 		self::schedule();

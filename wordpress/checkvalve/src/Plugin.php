@@ -123,7 +123,6 @@ final class Plugin {
 	private function watch( Register $register, ProbeOrders $probes, Upkeep $upkeep ): void {
 		Caller::set_up();
 		Gateway::set_up( $this->recorder );
-		$this->recorder->set_up();
 		$probes->set_up();
 		$this->sensors = array(
 			new Sensors\LogIns( $this->recorder ),

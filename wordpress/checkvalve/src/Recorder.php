@@ -16,23 +16,8 @@ final class Recorder {
 	/** @var Outbox */
 	private $outbox;
 
-	/** @var bool */
-	private $wrote = false;
-
 	public function __construct( Outbox $outbox ) {
 		$this->outbox = $outbox;
-	}
-
-	/** Number what this request recorded, once the shop's work is done. */
-	public function set_up(): void {
-		add_action( 'shutdown', array( $this, 'number' ), PHP_INT_MAX - 1 );
-	}
-
-	public function number(): void {
-		if ( $this->wrote && Settings::paired() ) {
-			$this->wrote = false;
-			$this->guarded( 'outbox', array( $this->outbox, 'number' ) );
-		}
 	}
 
 	/**
@@ -44,9 +29,7 @@ final class Recorder {
 			return;
 		}
 		$event = $this->event( $class_uid, $activity_id, $attributes, $own );
-		if ( $this->outbox->put( $event, time(), in_array( $class_uid, self::CROWDED, true ) ) ) {
-			$this->wrote = true;
-		}
+		$this->outbox->put( $event, time(), in_array( $class_uid, self::CROWDED, true ) );
 		/**
 		 * An event was recorded. It holds no clear personal data.
 		 *

@@ -2,15 +2,17 @@
 namespace Checkvalve;
 
 /**
- * What pairing left behind. The secret key and the pseudonym key lie in an option that is not autoloaded; what the
- * must-use loader needs on each request (`checkvalve_state`) is.
+ * What pairing left behind. What each request needs is autoloaded; the secret key and the pseudonym key lie in an option
+ * of their own that is not.
  */
 final class Settings {
 
 	const PAIRING = 'checkvalve_pairing';
+	const KEYS    = 'checkvalve_keys';
+	const SECRET  = array( 'secret_key' => 0, 'pseudonym_key' => 0 );
 
-	/** @var array<int, array<string, mixed>> By the number of the site in a network. */
-	private static $pairing = array();
+	/** @var array<string, array<string, mixed>> By option and number of the site in a network. */
+	private static $stored = array();
 
 	public static function paired(): bool {
 		return '' !== self::text( 'site' );
@@ -49,22 +51,26 @@ final class Settings {
 	}
 
 	public static function store( array $pairing ): void {
-		update_option( self::PAIRING, $pairing, false );
-		self::$pairing = array();
+		update_option( self::KEYS, array_intersect_key( $pairing, self::SECRET ), false );
+		update_option( self::PAIRING, array_diff_key( $pairing, self::SECRET ), true );
+		self::$stored = array();
 	}
 
 	/** Not paired any more, for the rest of this request too. */
 	public static function forget(): void {
-		delete_option( self::PAIRING );
-		self::$pairing[ get_current_blog_id() ] = array();
+		foreach ( array( self::PAIRING, self::KEYS ) as $option ) {
+			delete_option( $option );
+			self::$stored[ $option . get_current_blog_id() ] = array();
+		}
 	}
 
 	private static function text( string $name ): string {
-		$site = get_current_blog_id();
-		if ( ! isset( self::$pairing[ $site ] ) ) {
-			$stored                 = get_option( self::PAIRING );
-			self::$pairing[ $site ] = is_array( $stored ) ? $stored : array();
+		$option = isset( self::SECRET[ $name ] ) ? self::KEYS : self::PAIRING;
+		$place  = $option . get_current_blog_id();
+		if ( ! isset( self::$stored[ $place ] ) ) {
+			$stored                 = get_option( $option );
+			self::$stored[ $place ] = is_array( $stored ) ? $stored : array();
 		}
-		return (string) ( self::$pairing[ $site ][ $name ] ?? '' );
+		return (string) ( self::$stored[ $place ][ $name ] ?? '' );
 	}
 }

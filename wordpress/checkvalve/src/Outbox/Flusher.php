@@ -32,7 +32,6 @@ final class Flusher {
 			return 0;
 		}
 		try {
-			$this->outbox->number();
 			return $this->send_all( time() + $seconds, $timeout );
 		} finally {
 			$lock->release();
@@ -55,6 +54,10 @@ final class Flusher {
 		$lines = self::LINES;
 		do {
 			list( $first, $batch ) = $this->outbox->batch( $lines, self::BYTES );
+			if ( ! $batch ) {
+				$this->outbox->number();
+				list( $first, $batch ) = $this->outbox->batch( $lines, self::BYTES );
+			}
 			if ( ! $batch ) {
 				return $sent;
 			}

@@ -4,8 +4,8 @@ namespace Checkvalve\Outbox;
 use Checkvalve\Tables;
 
 /**
- * Events on their way to core. Put in at the hook, numbered when the request ends, dropped only when core has
- * acknowledged them.
+ * Events on their way to core. Put in at the hook, numbered before they are sent for the first time, dropped only when core
+ * has acknowledged them.
  *
  * The number is given outside the shop's own transactions: an event of a transaction that is rolled back leaves no gap, and
  * no lock of ours is held while the shop works. The highest number is never forgotten, because the last acknowledged
@@ -15,8 +15,12 @@ final class Outbox {
 
 	const LIMIT   = 100000;
 	const CROWD   = 0.8; // share of the room for what any visitor can cause in any number
+	const PORTION = 1000;
 	const START   = '{"metadata":{';
 	const DROPPED = 'checkvalve_outbox_dropped';
+
+	/** @var int Events that have room without another look at the table. */
+	private $fits = 0;
 
 	/**
 	 * @param array $event   An event whose first key is `metadata`, without its sequence.
@@ -40,21 +44,25 @@ final class Outbox {
 		return true;
 	}
 
-	/** Give every waiting event its number, oldest first. Safe to run in many requests at once. */
+	/** Give the oldest waiting events their numbers. Safe to run in many requests at once: the unique key decides. */
 	public function number(): void {
 		global $wpdb;
 		$table = Tables::name( 'outbox' );
-		$ids   = $wpdb->get_col( "SELECT id FROM $table WHERE seq IS NULL ORDER BY id LIMIT 2000" );
-		$quiet = $wpdb->suppress_errors( true );
-		foreach ( $ids as $id ) {
-			for ( $try = 0; $try < 8; $try++ ) {
-				$next = 1 + (int) $wpdb->get_var( "SELECT MAX(seq) FROM $table" );
-				// The unique key decides between two requests that chose the same number.
-				if ( false !== $wpdb->query( $wpdb->prepare( "UPDATE $table SET seq = %d WHERE id = %d AND seq IS NULL", $next, $id ) ) ) {
-					break;
-				}
-			}
+		$ids   = $wpdb->get_col( "SELECT id FROM $table WHERE seq IS NULL ORDER BY id LIMIT " . self::PORTION );
+		if ( ! $ids ) {
+			return;
 		}
+		$quiet = $wpdb->suppress_errors( true );
+		$wpdb->query( 'START TRANSACTION' ); // one write to disk for all
+		$next = 1 + (int) $wpdb->get_var( "SELECT MAX(seq) FROM $table" );
+		foreach ( $ids as $id ) {
+			$done = $wpdb->query( $wpdb->prepare( "UPDATE $table SET seq = %d WHERE id = %d AND seq IS NULL", $next, $id ) );
+			if ( false === $done ) {
+				break; // somebody else numbers as well, and goes on
+			}
+			$next += $done;
+		}
+		$wpdb->query( 'COMMIT' );
 		$wpdb->suppress_errors( $quiet );
 	}
 
@@ -138,11 +146,19 @@ final class Outbox {
 
 	private function full( float $share ): bool {
 		global $wpdb;
+		if ( $this->fits > 0 ) {
+			--$this->fits;
+			return false;
+		}
 		$table = Tables::name( 'outbox' );
 		$quiet = $wpdb->suppress_errors( true );
 		$span  = $wpdb->get_row( "SELECT MIN(id) AS lowest, MAX(id) AS highest FROM $table" );
 		$wpdb->suppress_errors( $quiet );
-		return $span && (int) $span->highest - (int) $span->lowest >= $share * (int) apply_filters( 'checkvalve_outbox_limit', self::LIMIT );
+		$used  = $span ? (int) $span->highest - (int) $span->lowest : 0;
+		$limit = (int) apply_filters( 'checkvalve_outbox_limit', self::LIMIT );
+		// Other requests add as well; a table looked at once for some events is near enough.
+		$this->fits = (int) min( 50, self::CROWD * $limit - $used - 1 );
+		return $used >= $share * $limit;
 	}
 
 	private function count_dropped(): void {
