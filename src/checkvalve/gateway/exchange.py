@@ -259,20 +259,35 @@ class Exchange:
             self._pass(b"".join([m.raw for m in messages]))
         self._read(inspection, messages)
 
-    def _read(self, inspection: Inspection, messages: list[Message]) -> None:
-        """The caller gets its answer whatever becomes of the reading."""
+    def _read(self, inspection: Inspection, messages: list[Message], *, last: bool = False) -> None:
+        """The caller has got its answer whatever becomes of the reading."""
         try:
             inspection.read(messages)
+            if last:
+                inspection.finish()
         except Exception as error:  # a fault of ours
-            self._unread = True
-            log.error("an answer could not be inspected: %s", type(error).__name__)
+            self._fault(error)
+
+    def _let_through(self, inspection: Inspection, messages: list[Message], *, last: bool = False) -> bytes | None:
+        """What may be sent of a held answer; None when that cannot be known, and then nothing may."""
+        try:
+            out = inspection.hold(messages)
+            return out + inspection.finish() if last and not inspection.ended else out
+        except Exception as error:  # a fault of ours
+            self._fault(error)
+            return None
+
+    def _fault(self, error: Exception) -> None:
+        self._unread = True
+        log.error("an answer could not be inspected: %s", type(error).__name__)
 
     def _hold(self, framer: Framer, inspection: Inspection, data: bytes) -> None:
         messages = framer.feed(data)
-        if not framer.plain or not framer.readable:
+        readable = framer.plain and framer.readable
+        out = self._let_through(inspection, messages) if readable else None
+        if out is None:
             self._stop("cut")
             return
-        out = inspection.hold(messages)
         if framer.streamed and self._waiting_head is not None and (out or not inspection.ended):
             self._send_waiting_head(None)
         self._pass(out)
@@ -287,26 +302,23 @@ class Exchange:
     def answer_end(self) -> None:
         framer, inspection = self._framer, self._inspection
         self._connection = None
-        if framer is not None and inspection is not None:
-            messages = framer.finish()
-            if inspection.mode == "pass":
-                if framer.plain and framer.framing != "body":
-                    self._pass(b"".join([m.raw for m in messages]))
-                self._read(inspection, messages)
-                inspection.finish()
-            else:
-                out = inspection.hold(messages)
-                out += b"" if inspection.ended else inspection.finish()
-                if self._waiting_head is not None:
-                    if inspection.ended and not out:
-                        self._refuse()
-                        return
-                    self._send_waiting_head(b"%d" % len(out) if self._framer_is_body() else None)
-                self._pass(out)
-        self._end_answer("cut" if inspection is not None and inspection.ended else "complete")
-
-    def _framer_is_body(self) -> bool:
-        return self._framer is not None and not self._framer.streamed
+        if framer is None or inspection is None:
+            self._end_answer("complete")
+            return
+        messages = framer.finish()
+        if inspection.mode == "pass":
+            if framer.plain and framer.framing != "body":
+                self._pass(b"".join([m.raw for m in messages]))
+            self._read(inspection, messages, last=True)
+            self._end_answer("complete")
+            return
+        out = self._let_through(inspection, messages, last=True)
+        if out is None or (inspection.ended and not out and self._waiting_head is not None):
+            self._stop("cut")
+            return
+        self._send_waiting_head(None if framer.streamed else b"%d" % len(out))
+        self._pass(out)
+        self._end_answer("cut" if inspection.ended else "complete")
 
     def _end_answer(self, outcome: str) -> None:
         if self._chunked:
@@ -330,7 +342,7 @@ class Exchange:
         if self._framer is not None and self._inspection is not None and self._inspection.mode == "pass":
             if self._framer.plain and self._framer.framing != "body":
                 self._pass(self._framer.rest)
-            self._inspection.finish()
+            self._read(self._inspection, self._framer.finish(), last=True)
         self._finish("upstream_cut")
         self._downstream.cut()
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Final
 
 CUT: Final = "cut"  # reset the connection here
-Script = Sequence[bytes | float | str]
+Script = Sequence[bytes | float | str | threading.Event]
 
 
 class Upstream:
-    """Serves `script` to every request and keeps the requests' bytes. A float pauses, CUT resets."""
+    """Serves `script` to every request and keeps the requests' bytes. A float pauses, an event is waited for, CUT resets."""
 
     def __init__(self) -> None:
         self.script: Script = ()
@@ -48,6 +48,8 @@ class Upstream:
                 for step in self.script:
                     if isinstance(step, float):
                         time.sleep(step)
+                    elif isinstance(step, threading.Event):
+                        step.wait(20)
                     elif isinstance(step, str):
                         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
                         return

@@ -1,0 +1,147 @@
+"""A gateway without core: the proxy on a real socket with its own control, spool and register; orders are signed as core does."""
+
+import asyncio
+import base64
+import json
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from checkvalve.events import jws
+from checkvalve.events.pseudonym import identifiers
+from checkvalve.gateway.app import uvloop_factory
+from checkvalve.gateway.control import Control
+from checkvalve.gateway.proxy import Proxy
+from checkvalve.gateway.recorder import Recorder
+from checkvalve.gateway.settings import Routing
+from checkvalve.gateway.spool import Spool
+
+SITE = "s-aaaaaaaaaaaa"
+PEOPLE: dict[str, dict[str, Any]] = {
+    "customer:7": {"email": "anna.schmidt@example.de", "name": "Anna Schmidt"},
+    "customer:8": {"email": "zoe@example.org", "name": "Zoë Łukasiewicz"},
+}
+
+
+class LocalGateway:
+    def __init__(self, directory: Path, upstream: str, routing: Routing, core: Ed25519PrivateKey) -> None:
+        self.core, self._shop = core, Ed25519PrivateKey.generate()
+        self._tokens: list[str] = []
+        self._numbers = iter(range(1, 10**6))
+        self._uids = iter(range(10**6))
+        self.spool = Spool(directory / "spool", 1)
+        self.control = Control(directory, self.core.public_key().public_bytes_raw())
+        self.control.apply_config(self._config(), int(time.time()))
+        rows = [
+            {"rev": rev, "ref": ref, "ids": identifiers(bytes(32), **person)}
+            for rev, (ref, person) in enumerate(PEOPLE.items(), start=1)
+        ]
+        self.control.apply_register(SITE, rows)
+        self.proxy = Proxy(
+            default=upstream,
+            routing=routing,
+            control=self.control,
+            recorder=Recorder(self.spool, lambda: f"uid-{next(self._uids)}"),
+            health=lambda: {"status": "ok"},
+            new_id=lambda: f"id-{next(self._uids)}",
+        )
+        self.port = 0
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def _config(self) -> dict[str, Any]:
+        shop = base64.b64encode(self._shop.public_key().public_bytes_raw()).decode()
+        site = {"pseudonym_key": base64.b64encode(bytes(32)).decode(), "contexts": {"wp." + SITE: shop}}
+        return {"sites": {SITE: site}, "orders": self._tokens, "register": {}, "version": str(len(self._tokens))}
+
+    def context(self, **changes: Any) -> dict[str, str]:
+        now = int(time.time())
+        claims = {"site": SITE, "plugin": "chat", "route": "/ask", "session": "5", "iat": now, "exp": now + 120, **changes}
+        token = jws.sign(claims, typ="checkvalve-context+jws", kid="wp." + SITE, key=self._shop)
+        return {"Checkvalve-Context": token}
+
+    def order(self, action: str, **args: str) -> str:
+        """Sign an order and have it in force; returns its id."""
+        now = int(time.time())
+        jti = f"ord-{next(self._numbers)}"
+        payload = {"jti": jti, "iss": "core", "aud": SITE, "iat": now, "exp": now + 600, "hand": "gateway"}
+        payload |= {"action": action, "args": args}
+        self._tokens = [*self._tokens, jws.sign(payload, typ="checkvalve-order+jws", kid="core", key=self.core)]
+        self.run(lambda: self.control.apply_config(self._config(), now))
+        return jti
+
+    def release_all(self) -> None:
+        for jti in [o.jti for o in self.control.orders.values() if o.action != "release"]:
+            self.order("release", jti=jti)
+
+    def run(self, call: Callable[[], Any]) -> Any:
+        """Call it in the gateway's own thread."""
+        assert self.loop is not None
+        done: Future[Any] = Future()
+        self.loop.call_soon_threadsafe(lambda: done.set_result(call()))
+        return done.result(10)
+
+    def events(self, kind: str, count: int = 1) -> list[Any]:
+        """`unmapped.checkvalve.<kind>` of every event that has it, once there are `count`."""
+        deadline = time.monotonic() + 10
+        while True:
+            lines = self.run(lambda: self.spool.batch(10_000, 10**9))
+            found = [own[kind] for _, line in lines if kind in (own := json.loads(line)["unmapped"]["checkvalve"])]
+            if len(found) >= count or time.monotonic() > deadline:
+                return found
+            time.sleep(0.01)
+
+    def clear(self) -> None:
+        self.run(lambda: self.spool.acknowledge(10**9))
+
+
+@contextmanager
+def local_gateway(
+    directory: Path,
+    upstream: str,
+    *,
+    routing: Routing | None = None,
+    core: Ed25519PrivateKey | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[LocalGateway]:
+    """`core` is the key of an earlier one whose directory this is."""
+    gateway = LocalGateway(directory, upstream, routing or Routing(), core or Ed25519PrivateKey.generate())
+    started = threading.Event()
+    stop = asyncio.Event()
+
+    async def serve() -> None:
+        gateway.loop = asyncio.get_running_loop()
+        server = await gateway.loop.create_server(gateway.proxy.protocol, "127.0.0.1", 0, ssl=tls)
+        gateway.port = server.sockets[0].getsockname()[1]
+        started.set()
+        await stop.wait()
+        server.close()
+        for connection in list(gateway.proxy.connections):
+            connection.cut_now()
+        gateway.proxy.pool.close()
+        await asyncio.sleep(0)
+
+    def run() -> None:
+        with asyncio.Runner(loop_factory=uvloop_factory()) as runner:
+            runner.run(serve())
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    assert started.wait(10)
+    try:
+        yield gateway
+    finally:
+        assert gateway.loop is not None
+        gateway.loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+        gateway.spool.close()
