@@ -73,7 +73,7 @@ def test_a_way_out_that_could_not_be_closed_is_said_first_and_what_to_do(fresh: 
         text, now = text_of(person.get(f"/incidents/{incident}").text), text_of(person.get("/").text)
     assert "Is the way out closed? NOT closed No automatic step closed the way out." in text
     assert "What to do next Switch the plugin shop-assistant off yourself: in WordPress, Plugins, Deactivate." in text
-    assert "way out: NOT closed" in now
+    assert "way out: NOT closed" in now and "Containment failed" in now and "Containment under way" not in now
 
 
 def test_data_shown_after_the_way_was_closed_is_an_alarm(fresh: House) -> None:
@@ -83,9 +83,9 @@ def test_data_shown_after_the_way_was_closed_is_an_alarm(fresh: House) -> None:
     with browser(fresh, "reader") as person:
         text, now = text_of(person.get(f"/incidents/{incident}").text), text_of(person.get("/").text)
     assert fresh.cases() == [incident]
-    assert "Is the way out closed? Open AGAIN Data was shown again" in text
+    assert "Is the way out closed? Shown AGAIN Data was shown" in text
     assert "Switch the plugin shop-assistant off yourself" in text
-    assert "way out: Open AGAIN" in now
+    assert "way out: Shown AGAIN" in now
 
 
 def test_the_counts_are_those_of_the_log(home: House) -> None:

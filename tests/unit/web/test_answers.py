@@ -38,7 +38,7 @@ def test_an_order_taken_back_holds_nothing() -> None:
 
 
 def test_data_shown_after_the_closing_means_open_again() -> None:
-    assert closure(replace(CONTAINED, last_seen_ms=NOW + 2001), HELD, NOW + HOUR).head == "Open AGAIN"
+    assert closure(replace(CONTAINED, last_seen_ms=NOW + 2001), HELD, NOW + HOUR).head == "Shown AGAIN"
 
 
 def test_a_closed_case_raises_no_alarm_when_its_orders_end() -> None:

@@ -72,8 +72,9 @@ def closure(incident: Incident, orders: Iterable[OrderLine], now_ms: int) -> Ans
             tone="warn", head="Not closed yet", said=f"{since} since detection; the way out is not known to be closed."
         )
     if incident.last_seen_ms > closed_ms:
-        again = f"Data was shown again {times.utc(incident.last_seen_ms)}. The way out had been closed {times.utc(closed_ms)}."
-        return Answer(tone="bad", head="Open AGAIN", said=again)
+        ago = times.span(now_ms - incident.last_seen_ms)
+        again = f"Data was shown {ago} ago. The way out had been closed {times.utc(closed_ms)}."
+        return Answer(tone="bad", head="Shown AGAIN", said=again)
     when = f"{times.span(closed_ms - incident.detected_ms)} after detection, {times.utc(closed_ms)}."
     if incident.status == "closed":
         return Answer(tone="good", head="Closed", said=f"{when} So is the case.")

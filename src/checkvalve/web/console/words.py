@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from checkvalve.engine.views import CommandRow, Moment, OrderRow
+from checkvalve.incidents.case import Incident
 from checkvalve.incidents.facts import ANONYMOUS, CATEGORY_NAMES
 from checkvalve.web.console import times
 
@@ -19,6 +20,13 @@ STATUS = {
 SEVERITY_ORDER = ("critical", "high", "medium", "low")
 HANDS = {"wordpress": "the shop", "gateway": "the LLM gateway"}
 CONFIRMED = ("done", "already")
+
+
+def status(incident: Incident) -> str:
+    """The phase; after a failed containment it goes on, but nothing automatic is under way any more."""
+    if incident.status == "containment" and incident.containment_failed_ms is not None:
+        return "Containment failed"
+    return STATUS.get(incident.status, incident.status)
 
 
 def count(number: int, one: str, many: str) -> str:
