@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx2
 from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
@@ -53,8 +54,14 @@ def main() -> int:
         console.print("\nStopped, and everything that was started with it.")
         return 130
     except (DemoError, DownloadError, ServerError, SiteError) as error:
-        Console(stderr=True, highlight=False).print(f"[red]demo:[/red] {escape(str(error))}", soft_wrap=True)
-        return 2
+        return _cannot(str(error))
+    except httpx2.HTTPError as error:
+        return _cannot(f"{error.request.url.copy_with(query=None)}: {error}; see {home}/*.log")
+
+
+def _cannot(why: str) -> int:
+    Console(stderr=True, highlight=False).print(f"[red]demo:[/red] {escape(why)}", soft_wrap=True)
+    return 2
 
 
 def run(home: Path, running: ExitStack) -> int:
