@@ -125,6 +125,23 @@ imported = Table(
     Column("within_ms", BigInteger, nullable=True),
 )
 
+# Answers of a model that somebody other than a gateway told of. `verdict`: gateway | bypass | undated; null: not judged yet.
+# `gateway_entry`: where a gateway told of the same.
+model_calls = Table(
+    "model_calls",
+    metadata,
+    Column("entry", BigInteger, primary_key=True, autoincrement=False),
+    Column("source", String, nullable=False),
+    Column("site", String, nullable=True),
+    Column("started_ms", BigInteger, nullable=True),
+    Column("ended_ms", BigInteger, nullable=True),
+    Column("trace", String, nullable=True),
+    Column("verdict", String, nullable=True),
+    Column("gateway_entry", BigInteger, nullable=True),
+    Index("ix_model_calls_verdict_ended", "verdict", "ended_ms"),
+    Index("ix_model_calls_source_gateway_entry", "source", "gateway_entry"),
+)
+
 subjects = Table(
     "subjects",
     metadata,
@@ -153,6 +170,8 @@ inferences = Table(
     Column("session", String, nullable=True),
     Column("recipient", String, nullable=False),
     Column("trace", String, nullable=True),
+    Index("ix_inferences_trace", "trace"),
+    Index("ix_inferences_started_ms", "started_ms"),
 )
 
 # One row per person, category and reader of one inference. `shown` false: it stood in the prompt only (worst case).

@@ -24,7 +24,7 @@ class Installation:
         return [sys.executable, "-m", "checkvalve.cli", *arguments, "--data", str(self.data)]
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(self.command(*arguments), capture_output=True, text=True, check=False, timeout=300)
+        return subprocess.run(self.command(*arguments), capture_output=True, text=True, check=False, timeout=120)
 
     def json(self, *arguments: str) -> dict[str, Any]:
         done = self.run(*arguments, "--json")
