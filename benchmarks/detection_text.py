@@ -79,6 +79,12 @@ def _phone(rng: random.Random, lang: str) -> str:
     }[lang]
 
 
+def _street(fake: Faker) -> str:
+    """A street line with a number, as people give it to a shop."""
+    line = str(fake.street_address().split("\n")[-1]).strip()
+    return line if any(c.isdigit() for c in line) else f"{fake.building_number()} {line}"
+
+
 def people(seed: int, count: int) -> list[Person]:
     rng = random.Random(seed)
     fakers = {lang: Faker(locale) for lang, locale in LOCALES.items()}
@@ -100,7 +106,7 @@ def people(seed: int, count: int) -> list[Person]:
                 last=last,
                 email=f"{local}{rng.choice(['', rng.randrange(100)])}@{domain}",
                 phone=_phone(rng, lang),
-                street=fake.street_address().split("\n")[-1],
+                street=_street(fake),
                 postcode=fake.postcode(),
                 city=fake.city(),
                 order=str(orders[i]),

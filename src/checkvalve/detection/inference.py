@@ -1,12 +1,16 @@
 """One whole inference judged: the result line of `checkvalve detect` (contract.md)."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final, Literal
 
 import msgspec
 
 from checkvalve.detection.register import Register
 from checkvalve.detection.scanner import ExposureScanner, Reader
+from checkvalve.detection.types import Exposure, Finding, Severity
 from checkvalve.events.pseudonym import Category
+
+WORTH_A_LOOK: Final[tuple[Severity, ...]] = ("medium", "high", "critical")
 
 
 class Requester(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,14 +31,20 @@ class Inference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def judge(inference: Inference, register: Register, now_ms: int) -> dict[str, Any]:
-    """Exposures and verdict. Tool-call arguments count as shown; their spans are within the arguments."""
+    """Exposures, findings and verdict. Tool-call arguments count as shown; their spans are within the arguments.
+
+    "leak": a registered person's data, a canary or a live secret went to someone it does not belong to. "suspicious": a
+    finding of medium severity or above. "clean": neither.
+    """
     ref = inference.requester.ref if inference.requester else None
     recipient = ref or (f"session:{inference.session}" if inference.session else "anonymous")
     seen: set[tuple[str, Category]] = set()
-    exposures = []
+    exposures: list[Exposure] = []
+    findings: list[Finding] = []
     for text in (inference.completion or "", *_arguments(inference.tool_calls or [])):
         scanner = ExposureScanner(register, Reader(ref=ref, recipient=recipient), inference.id, seen)
         exposures += [*scanner.feed(text, now_ms), *scanner.finish(now_ms)]
+        findings += scanner.findings
     return {
         "id": inference.id,
         "exposures": [
@@ -47,9 +57,15 @@ def judge(inference: Inference, register: Register, now_ms: int) -> dict[str, An
             }
             for e in exposures
         ],
-        "findings": [],
-        "verdict": "leak" if exposures else "clean",
+        "findings": [{"detector": f.detector, "severity": f.severity, "summary": f.summary, **f.data} for f in findings],
+        "verdict": verdict(exposures, findings),
     }
+
+
+def verdict(exposures: Sequence[Exposure], findings: Sequence[Finding]) -> Literal["leak", "suspicious", "clean"]:
+    if exposures or any(f.leak for f in findings):
+        return "leak"
+    return "suspicious" if any(f.severity in WORTH_A_LOOK for f in findings) else "clean"
 
 
 def _arguments(calls: list[Any]) -> list[str]:

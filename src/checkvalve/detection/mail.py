@@ -45,7 +45,7 @@ def in_piece(register: Register, piece: Piece) -> tuple[list[Match], list[tuple[
                     break
         if found:
             break
-    return found, ranges
+    return found, [(max(low, *(piece.folded.rfind(c, low, high) + 1 for c in "/=?&#|")), high) for low, high in ranges]
 
 
 def _readings(piece: Piece) -> Iterator[tuple[str, str, bool]]:
@@ -79,7 +79,7 @@ def _starts(text: str, low: int) -> Iterator[int]:
     yield low
     at = text.index("@", low)
     marks = [i + 1 for i in range(low, at - 1) if text[i] in "'/=*#|{`&?!+._-" or ord(text[i]) > 127]
-    yield from marks[:8]
+    yield from marks[-8:]
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ Ana García.
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice, product
+from itertools import islice, product
 from typing import Final
 
 from checkvalve.detection.lexicon import lexicon
@@ -37,6 +37,8 @@ class Phrases:
             self._words.clear()
             self._core.clear()
             return
+        if self._words and _ends_sentence(self._words[-1], word):
+            self._core.clear()
         self._words.append(word)
         found = list(self._ending(list(self._words)))
         lex = lexicon()
@@ -100,7 +102,7 @@ class Phrases:
                 yield self._match(found, phrase, window, count, label, told=told)
             if varied or numbered:
                 for spelling, other in _spellings(window[-count:], numbered=numbered):
-                    if found := owners(category, spelling):
+                    if found := owners("address" if _has_digit(spelling) else "name", spelling):
                         yield self._match(found, spelling, window, count, label if other == "plain" else other, told=told)
             if (count <= MAX_TURNED or numbered) and not alone:
                 if found := owners(category, phrase[::-1]):
@@ -110,8 +112,9 @@ class Phrases:
 
     @staticmethod
     def _match(owners: tuple[Owner, ...], phrase: str, window: Sequence[Word], count: int, label: str, *, told: bool) -> Match:
-        everyday = not told and _everyday(phrase, window, count)
-        weak = everyday or (owners[0].category == "address" and not _has_digit(phrase))
+        before = window[max(0, len(window) - count - 2) : len(window) - count]
+        vague = _vague_address if owners[0].category == "address" else _everyday_name
+        weak = not told and vague(phrase.split(" "), before)
         return Match(owners, window[-count].start, window[-1].end, label, weak)
 
     def _long(self, window: Sequence[Word]) -> Iterator[Match]:
@@ -155,15 +158,22 @@ def _breaks(word: Word) -> bool:
     return punctuated or not (word.raw[:1].isupper() or word.text in lexicon().particles)
 
 
-def _everyday(phrase: str, window: Sequence[Word], count: int) -> bool:
+def _everyday_name(texts: Sequence[str], before: Sequence[Word]) -> bool:
     """Words of everyday language alone, and nothing before them says that they are somebody."""
     lex = lexicon()
-    known = (lex.ordinary, lex.function, lex.dwellings)
-    if not all(w[0].isdigit() or any(w in some for some in known) for w in phrase.split(" ")):
+    if not all(w in lex.ordinary or w in lex.function for w in texts):
         return False
-    before = window[max(0, len(window) - count - 2) : len(window) - count]
-    saying = (lex.titles, lex.persons) if not _has_digit(phrase) else (lex.addresses,)
-    return not any(w.text in some for w in before for some in saying)
+    return not any(w.text in lex.titles or w.text in lex.persons for w in before)
+
+
+def _vague_address(texts: Sequence[str], before: Sequence[Word]) -> bool:
+    """ "Flat 4", "cuesta 8", a street without a number; unless an address was announced."""
+    lex = lexicon()
+    lettered = [t for t in texts if not t[0].isdigit()]
+    named = [t for t in lettered if t not in lex.dwellings and t not in lex.function]
+    if len(lettered) < len(texts) and named and (len(lettered) > 1 or named[0] not in lex.ordinary):
+        return False
+    return not any(w.text in lex.addresses for w in before)
 
 
 def _has_digit(text: str) -> bool:
@@ -178,15 +188,23 @@ def _rot13(phrase: str, part: Sequence[Word]) -> str:
 
 def _spellings(part: Sequence[Word], *, numbered: bool) -> Iterator[tuple[str, str]]:
     """Other ways to write the same phrase: (text, disguise). At most MAX_SPELLINGS."""
+    yield from _alike(part)
     choices = [[(w.text, "plain"), *w.others, *(_streets(w.text) if numbered else ())] for w in part]
     if part[-1].text[-1] == "s" and len(part[-1].text) > 4:
         choices[-1].append((part[-1].text[:-1], "plain"))  # Anna Schmidts Bestellung
-    most = max(map(len, choices))
-    alike = (tuple(c[min(i, len(c) - 1)] for c in choices) for i in range(1, most))  # all words in the same disguise
-    for chosen in islice(chain(alike, islice(product(*choices), 1, None)), MAX_SPELLINGS + most - 1):
+    for chosen in islice(product(*choices), 1, MAX_SPELLINGS + 1):
         yield " ".join(t for t, _ in chosen), next((label for _, label in chosen if label != "plain"), "plain")
     if numbered:
         yield from _house_numbers([w.text for w in part])
+
+
+def _alike(part: Sequence[Word]) -> Iterator[tuple[str, str]]:
+    """All words in the same disguise, where they have a reading in it."""
+    labels = dict.fromkeys(label for w in part for _, label in w.others)
+    for label in labels:
+        readings = [[t for t, other in w.others if other == label] or [w.text] for w in part]
+        for i in range(max(map(len, readings))):
+            yield " ".join(r[min(i, len(r) - 1)] for r in readings), label
 
 
 def _streets(text: str) -> Iterator[tuple[str, str]]:

@@ -8,30 +8,34 @@ begun, at the latest; text that was encoded when it has ended.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 
 from checkvalve.detection import mail
 from checkvalve.detection.attribution import Attribution
+from checkvalve.detection.canaries import store_of
 from checkvalve.detection.encoded import Blobs, Decoded
 from checkvalve.detection.numbers import Orders, Phones
+from checkvalve.detection.patterns import Patterns
 from checkvalve.detection.phrases import Phrases
 from checkvalve.detection.postcodes import PostcodeNames
-from checkvalve.detection.register import Register
+from checkvalve.detection.register import Owner, Register
 from checkvalve.detection.spaced import Spelt
 from checkvalve.detection.tokens import Cutter, Piece, Words
-from checkvalve.detection.types import Exposure, Match
+from checkvalve.detection.types import Exposure, Finding, Match, Severity, Sighting
 from checkvalve.events.pseudonym import Category
 
-MAX_DEPTH = 2  # encodings within encodings
+MAX_DEPTH: Final = 2  # encodings within encodings
+MAX_FINDINGS: Final = 50
 
 
 class Scanner:
     """One text, fed in chunks. `feed` yields matches in the order they complete; `finish` yields the rest."""
 
-    __slots__ = ("_blobs", "_cutter", "_depth", "_readers", "_register", "_words", "position")
+    __slots__ = ("_blobs", "_cutter", "_depth", "_patterns", "_readers", "_register", "_words", "position")
 
     def __init__(self, register: Register, depth: int = MAX_DEPTH) -> None:
         self._register, self._depth = register, depth
-        self._cutter, self._words, self._blobs = Cutter(), Words(), Blobs()
+        self._cutter, self._words, self._blobs, self._patterns = Cutter(), Words(), Blobs(), Patterns()
         self._readers = (
             mail.Apart(register),
             Phones(register),
@@ -42,11 +46,11 @@ class Scanner:
         )
         self.position = 0  # raw end of what has been read
 
-    def feed(self, text: str) -> Iterator[Match]:
+    def feed(self, text: str) -> Iterator[Match | Sighting]:
         for piece in self._cutter.feed(text):
             yield from self._piece(piece)
 
-    def finish(self) -> Iterator[Match]:
+    def finish(self) -> Iterator[Match | Sighting]:
         for piece in self._cutter.feed("", last=True):
             yield from self._piece(piece)
         for reader in self._readers:
@@ -54,7 +58,7 @@ class Scanner:
         for decoded in self._blobs.finish():
             yield from self._inside(decoded)
 
-    def _piece(self, piece: Piece) -> Iterator[Match]:
+    def _piece(self, piece: Piece) -> Iterator[Match | Sighting]:
         addresses: list[tuple[int, int]] = []
         if "@" in piece.folded:
             found, addresses = mail.in_piece(self._register, piece)
@@ -62,12 +66,13 @@ class Scanner:
         for word in self._words.of(piece, addresses):
             for reader in self._readers:
                 yield from reader.word(word)
+        yield from self._patterns.piece(piece)
         if self._depth:
             for decoded in self._blobs.piece(piece):
                 yield from self._inside(decoded)
         self.position = piece.places[-1]
 
-    def _inside(self, decoded: Decoded) -> Iterator[Match]:
+    def _inside(self, decoded: Decoded) -> Iterator[Match | Sighting]:
         inner = Scanner(self._register, self._depth - 1)
         for match in (*inner.feed(decoded.text), *inner.finish()):
             yield replace(match, start=decoded.start, end=decoded.end, encoding=decoded.encoding)
@@ -82,9 +87,12 @@ class Reader:
 
 
 class ExposureScanner:
-    """Matches of one inference turned into exposures: each person and category once, never the reader's own."""
+    """What one inference shows, as exposures and findings: each person and category once, never the reader's own.
 
-    __slots__ = ("_attribution", "_inference", "_reader", "_scanner", "_seen")
+    `findings` grows while text is fed; each detector and place once, MAX_FINDINGS at most.
+    """
+
+    __slots__ = ("_attribution", "_inference", "_reader", "_scanner", "_seen", "findings")
 
     def __init__(
         self, register: Register, reader: Reader, inference: str, seen: set[tuple[str, Category]] | None = None
@@ -94,6 +102,7 @@ class ExposureScanner:
         self._attribution = Attribution()
         self._reader, self._inference = reader, inference
         self._seen = set() if seen is None else seen
+        self.findings: list[Finding] = []
 
     def feed(self, text: str, now_ms: int) -> list[Exposure]:
         found = self._exposures(self._scanner.feed(text), now_ms)
@@ -102,32 +111,47 @@ class ExposureScanner:
     def finish(self, now_ms: int) -> list[Exposure]:
         return self._exposures(self._scanner.finish(), now_ms) + self._facts(self._attribution.finish(), now_ms)
 
-    def _exposures(self, matches: Iterable[Match], now_ms: int) -> list[Exposure]:
+    def _exposures(self, seen: Iterable[Match | Sighting], now_ms: int) -> list[Exposure]:
         found: list[Exposure] = []
-        for match in matches:
-            if any(o.subject == self._reader.ref for o in match.owners):
-                continue  # shared by the reader: their own data
-            found += self._facts(self._attribution.match(match, self._scanner.position), now_ms)
+        for one in seen:
+            if isinstance(one, Sighting):
+                self._find(one.detector, one, one.severity, one.what, leak=one.leak)
+            elif not any(o.subject == self._reader.ref for o in one.owners):  # shared by the reader: their own data
+                found += self._facts(self._attribution.match(one, self._scanner.position), now_ms)
         return found
 
     def _facts(self, settled: Iterable[Match], now_ms: int) -> list[Exposure]:
         found = []
         for match in settled:
             for owner in match.owners:
-                if (owner.subject, owner.category) not in self._seen:
+                if store := store_of(owner.subject):
+                    self._find("canary", match, "critical", f"the canary of {store} was shown", leak=True, store=store)
+                elif (owner.subject, owner.category) not in self._seen:
                     self._seen.add((owner.subject, owner.category))
-                    found.append(
-                        Exposure(
-                            subject=owner.subject,
-                            category=owner.category,
-                            recipient=self._reader.recipient,
-                            span=(match.start, match.end),
-                            encoding=match.encoding,
-                            inference=self._inference,
-                            seen_ms=now_ms,
-                        )
-                    )
+                    found.append(self._exposure(match, owner, now_ms))
         return found
+
+    def _exposure(self, match: Match, owner: Owner, now_ms: int) -> Exposure:
+        return Exposure(
+            subject=owner.subject,
+            category=owner.category,
+            recipient=self._reader.recipient,
+            span=(match.start, match.end),
+            encoding=match.encoding,
+            inference=self._inference,
+            seen_ms=now_ms,
+        )
+
+    def _find(self, detector: str, at: Match | Sighting, severity: Severity, summary: str, *, leak: bool, **data: str) -> None:
+        finding = Finding(
+            detector=detector,
+            severity=severity,
+            summary=summary,
+            leak=leak,
+            data={"span": (at.start, at.end), "encoding": at.encoding, **data},
+        )
+        if len(self.findings) < MAX_FINDINGS and finding not in self.findings:
+            self.findings.append(finding)
 
 
 def scan(text: str, register: Register, reader: Reader, inference: str, now_ms: int) -> list[Exposure]:

@@ -44,6 +44,11 @@ class Spelt:
     def _address(self, letters: list[Word]) -> Iterator[Match]:
         """An e-mail address whose letters are held apart by marks that could be part of it: "a.n.n.a.@.e…"."""
         gap = Counter(w.before for w in letters[1:]).most_common(1)[0][0]
+        if not any(c.isspace() for c in gap):  # white space ends it
+            breaks = [i for i, w in enumerate(letters) if i and any(c.isspace() for c in w.before)]
+            at = next(i for i, w in enumerate(letters) if "@" in w.before)
+            low, high = max((i for i in breaks if i < at), default=0), min((i for i in breaks if i > at), default=len(letters))
+            letters = letters[low:high]
         parts = [letters[0].text]
         for word in letters[1:]:
             inner = word.before[len(gap) : -len(gap)] if len(word.before) > 2 * len(gap) else ""

@@ -29,6 +29,19 @@ class Match:
         return self.owners[0].category
 
 
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """Something that needs no register to be recognised: a secret, a card number."""
+
+    detector: str
+    what: str  # for people; nothing personal
+    severity: Severity
+    leak: bool  # makes the answer a leak by itself
+    start: int
+    end: int
+    encoding: str = "plain"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exposure:
     """A registered person's data shown to someone who is not that person."""
@@ -49,5 +62,6 @@ class Finding:
     detector: str
     severity: Severity
     summary: str  # no personal data
+    leak: bool = False  # makes the verdict "leak" by itself: a live secret, a canary
     entries: tuple[int, ...] = ()
     data: dict[str, Any] = field(default_factory=dict)

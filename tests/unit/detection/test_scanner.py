@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from checkvalve.detection.register import Owner, Register
 from checkvalve.detection.scanner import Reader, Scanner, scan
-from checkvalve.detection.types import Match
+from checkvalve.detection.types import Match, Sighting
 from checkvalve.events.pseudonym import Category, identifiers
 
 KEY = bytes(range(32))
@@ -146,7 +146,7 @@ def test_chunking_changes_nothing(register: Register, parts: list[str], cuts: li
     whole = Scanner(register)
     expected = [*whole.feed(text), *whole.finish()]
     pieces = Scanner(register)
-    found: list[Match] = []
+    found: list[Match | Sighting] = []
     at, turn = 0, 0
     while at < len(text):
         step = cuts[turn % len(cuts)]
