@@ -18,7 +18,7 @@ from checkvalve.events.event import Event
 from checkvalve.events.imports.model_server import ASKING
 from checkvalve.events.imports.types import Moment
 from checkvalve.regimes.deadline import from_ms, rfc3339
-from checkvalve.store.schema import cursor, events, findings, inferences, model_calls, sensors
+from checkvalve.store.schema import cursor, findings, gateway_answers, model_calls, sensors
 
 DETECTOR: Final = "model_bypass"
 UNDATED: Final = "model_calls_undated"
@@ -72,8 +72,21 @@ def _call(seen: Observed, started: int | None, ended: int | None, trace: str | N
     return Call(entry=seen.entry, source=seen.sensor, site=seen.site, started_ms=started, ended_ms=ended, trace=trace)
 
 
-def note(db: Connection, calls: Iterable[Call], heard: dict[str, int]) -> None:
-    """Keep calls of a chunk, and how far each gateway was heard (its own time); then judge what can be judged."""
+def answer_of(seen: Observed) -> dict[str, Any] | None:
+    """The row of what a gateway passed on, whether it looked into it or not."""
+    parsed = seen.event
+    if not isinstance(parsed, Event) or parsed.class_uid != ocsf.API_ACTIVITY:
+        return None
+    inference = parsed.own.get("inference")
+    ended = inference.get("ended_ms") if isinstance(inference, dict) else None
+    ended = ended if isinstance(ended, int) and 0 <= ended < 2**53 else parsed.time
+    return {"entry": seen.entry, "trace": parsed.trace, "started_ms": parsed.time, "ended_ms": ended}
+
+
+def note(db: Connection, calls: Iterable[Call], answers: list[dict[str, Any]], heard: dict[str, int]) -> None:
+    """Keep what a chunk told of calls and answers, and how far each gateway was heard (its own time); then judge."""
+    if answers:
+        db.execute(upsert(gateway_answers).on_conflict_do_nothing(), answers)
     rows = [
         {n: getattr(c, n) for n in Call.__dataclass_fields__} | {"verdict": "undated" if c.ended_ms is None else None}
         for c in calls
@@ -121,18 +134,12 @@ def _through_gateway(db: Connection, call: Any) -> int | None:
     same = model_calls.alias()
     taken = select(same.c.gateway_entry).where(same.c.source == call.source, same.c.gateway_entry.is_not(None))
     if call.trace:
-        inference, other = inferences.c.trace == call.trace, events.c.trace == call.trace
+        same_call = gateway_answers.c.trace == call.trace
     else:
         first, last = call.started_ms - SLACK_MS, call.ended_ms + SLACK_MS
-        ended = func.coalesce(inferences.c.ended_ms, inferences.c.started_ms)
-        inference = inferences.c.started_ms.between(first, last) & ended.between(first, last)
-        other = events.c.time_ms.between(first, last)
-    own = inferences.c.id.not_like("import:%") & inferences.c.entry.not_in(taken)
-    found = db.scalar(select(inferences.c.entry).where(inference, own).order_by(inferences.c.entry).limit(1))
-    if found is not None:
-        return int(found)
-    passed = other & events.c.sensor.startswith("gw.") & (events.c.class_uid == ocsf.API_ACTIVITY)
-    return db.scalar(select(events.c.entry).where(passed, events.c.entry.not_in(taken)).order_by(events.c.entry).limit(1))
+        same_call = gateway_answers.c.started_ms.between(first, last) & gateway_answers.c.ended_ms.between(first, last)
+    query = select(gateway_answers.c.entry).where(same_call, gateway_answers.c.entry.not_in(taken))
+    return db.scalar(query.order_by(gateway_answers.c.ended_ms, gateway_answers.c.entry).limit(1))
 
 
 def _tell(db: Connection, source: str, hour: int) -> None:

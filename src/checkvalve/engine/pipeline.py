@@ -83,6 +83,7 @@ class Chunk:
         self._findings: list[dict[str, Any]] = []
         self._imported: list[tuple[str, int, int | None]] = []
         self._calls: list[bypass.Call] = []
+        self._answers: list[dict[str, Any]] = []
         self._heard: dict[str, int] = {}  # of each gateway, the newest time it spoke of
 
     def observe(self, opened: Opened, clear: bytes) -> Observed:
@@ -134,6 +135,8 @@ class Chunk:
             self._calls.append(call)
         if self.kind(seen.sensor) == "gateway" and isinstance(seen.event, Event):
             self._heard[seen.sensor] = max(seen.event.time, self._heard.get(seen.sensor, 0))
+            if answer := bypass.answer_of(seen):
+                self._answers.append(answer)
 
     def kind(self, sensor: str) -> str:
         """wordpress, gateway or import; empty for one that nobody knows."""
@@ -179,7 +182,7 @@ class Chunk:
         """Calls of a model with what the gateways told; a bug in it holds up nothing."""
         try:
             with self._db.begin_nested():
-                bypass.note(self._db, self._calls, self._heard)
+                bypass.note(self._db, self._calls, self._answers, self._heard)
         except Exception as error:
             log.error("calls of a model could not be compared (%s)", type(error).__name__)
             for call in self._calls:

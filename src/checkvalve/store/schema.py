@@ -125,6 +125,18 @@ imported = Table(
     Column("within_ms", BigInteger, nullable=True),
 )
 
+# What gateways passed on, for as long as a log of a model server may be brought and compared.
+gateway_answers = Table(
+    "gateway_answers",
+    metadata,
+    Column("entry", BigInteger, primary_key=True, autoincrement=False),
+    Column("trace", String, nullable=True),
+    Column("started_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger, nullable=False),
+    Index("ix_gateway_answers_trace", "trace"),
+    Index("ix_gateway_answers_started_ms", "started_ms"),
+)
+
 # Answers of a model that somebody other than a gateway told of. `verdict`: gateway | bypass | undated; null: not judged yet.
 # `gateway_entry`: where a gateway told of the same.
 model_calls = Table(
@@ -170,8 +182,6 @@ inferences = Table(
     Column("session", String, nullable=True),
     Column("recipient", String, nullable=False),
     Column("trace", String, nullable=True),
-    Index("ix_inferences_trace", "trace"),
-    Index("ix_inferences_started_ms", "started_ms"),
 )
 
 # One row per person, category and reader of one inference. `shown` false: it stood in the prompt only (worst case).

@@ -21,6 +21,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("entry", name=op.f("pk_model_calls")),
     )
     op.create_index("ix_model_calls_verdict_ended", "model_calls", ["verdict", "ended_ms"])
-    op.create_index("ix_inferences_trace", "inferences", ["trace"])
-    op.create_index("ix_inferences_started_ms", "inferences", ["started_ms"])
+    op.create_table(
+        "gateway_answers",
+        sa.Column("entry", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("trace", sa.String(), nullable=True),
+        sa.Column("started_ms", sa.BigInteger(), nullable=False),
+        sa.Column("ended_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("entry", name=op.f("pk_gateway_answers")),
+    )
+    op.create_index("ix_gateway_answers_trace", "gateway_answers", ["trace"])
+    op.create_index("ix_gateway_answers_started_ms", "gateway_answers", ["started_ms"])
     op.create_index("ix_model_calls_source_gateway_entry", "model_calls", ["source", "gateway_entry"])
