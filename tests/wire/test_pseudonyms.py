@@ -27,6 +27,8 @@ PEOPLE: Final[tuple[dict[str, Any], ...]] = (
     {"email": "an na@exam\u00a0ple.com"},
     {"email": "tab\tand\x1cfield\u2003separators\u3000@example.org"},
     {"email": "zero\u200bwidth@example.org", "name": "Zero\u200bWidth Space"},
+    {"email": "Anna+Shop+2@example.org"},
+    {"email": "+shop@example.org"},
     {"email": "no-at.example.com"},
     {"email": "two@at@example.com"},
     {"email": "@example.com"},

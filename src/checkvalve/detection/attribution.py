@@ -45,6 +45,11 @@ class Attribution:
         if len(self._waiting) > MAX_KEPT:
             yield from self._give_up(self._waiting.popleft())
 
+    @property
+    def undecided(self) -> int | None:
+        """Where the earliest match begins that still waits."""
+        return min((w.match.start for w in self._waiting), default=None)
+
     def passed(self, position: int) -> Iterator[Match]:
         """What has waited long enough by the time the scanner is here."""
         while self._waiting and self._waiting[0].at < position - REACH:

@@ -31,6 +31,11 @@ class Blobs:
         self._lines: list[tuple[str, int, int]] = []  # encoded text that goes on over white space
         self._codes: list[tuple[str, int, int]] = []  # "97 110 110 97", "61 6e 6e 61"
 
+    @property
+    def undecided(self) -> int | None:
+        """Where encoded text begins that may go on."""
+        return min((parts[0][1] for parts in (self._lines, self._codes) if parts), default=None)
+
     def piece(self, piece: Piece) -> Iterator[Decoded]:
         clear = piece.clear
         start, end = piece.places[0], piece.places[-1]

@@ -12,7 +12,7 @@ from checkvalve.detection.readings import latin, leet
 from checkvalve.detection.register import Owner, Register
 from checkvalve.detection.tokens import Piece, Word
 from checkvalve.detection.types import Match
-from checkvalve.events.pseudonym import normal_email
+from checkvalve.events.pseudonym import normal_email, untagged
 
 _LOCAL: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.!#$%&'*+/=?^_`{|}~-")
 MAX_LEFT: Final = 32  # words of a local part that was taken apart
@@ -24,9 +24,8 @@ _LOOSE = re.compile(r"\n\s*[-*+•](?=\s)|[^.@_+\-]")  # marks of a list, and wh
 def find(register: Register, normal: str) -> tuple[Owner, ...]:
     """Whose address; one with a tag (anna+shop@…) also stands for the address without it."""
     owners = register.owners("email", normal)
-    if not owners and "+" in normal:
-        local, _, domain = normal.partition("@")
-        owners = register.owners("email", f"{local.partition('+')[0]}@{domain}")
+    if not owners and (bare := untagged(normal)):
+        owners = register.owners("email", bare)
     return owners
 
 

@@ -58,6 +58,11 @@ class Scanner:
         for decoded in self._blobs.finish():
             yield from self._inside(decoded)
 
+    @property
+    def undecided(self) -> int | None:
+        """Where encoded text begins that may go on."""
+        return self._blobs.undecided
+
     def _piece(self, piece: Piece) -> Iterator[Match | Sighting]:
         addresses: list[tuple[int, int]] = []
         if "@" in piece.folded:
@@ -103,6 +108,12 @@ class ExposureScanner:
         self._reader, self._inference = reader, inference
         self._seen = set() if seen is None else seen
         self.findings: list[Finding] = []
+
+    @property
+    def undecided(self) -> int | None:
+        """The raw offset of the earliest text that was read but not settled; None when there is none but the last words."""
+        waiting = (self._attribution.undecided, self._scanner.undecided)
+        return min((at for at in waiting if at is not None), default=None)
 
     def feed(self, text: str, now_ms: int) -> list[Exposure]:
         found = self._exposures(self._scanner.feed(text), now_ms)

@@ -37,9 +37,8 @@ class Spelt:
         while len(letters) >= MIN_LETTERS and letters[0].text.isdigit() and letters[1].text.isdigit():
             letters = letters[1:]  # digits alone are the telephone's
         if len(letters) >= MIN_LETTERS:
-            if any("@" in w.before for w in letters):
-                yield from self._address(letters)
-            yield from self._phrases(letters)
+            address = list(self._address(letters)) if any("@" in w.before for w in letters) else []
+            yield from address or self._phrases(letters)
 
     def _address(self, letters: list[Word]) -> Iterator[Match]:
         """An e-mail address whose letters are held apart by marks that could be part of it: "a.n.n.a.@.e…"."""

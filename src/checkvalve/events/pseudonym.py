@@ -49,6 +49,13 @@ def normal_email(value: str) -> str | None:
     return folded if folded.count("@") == 1 and not folded.startswith("@") and not folded.endswith("@") else None
 
 
+def untagged(normal: str) -> str | None:
+    """A normal e-mail address without its tag (anna+shop@… is anna@…, RFC 5233); None if it has none."""
+    local, at, domain = normal.partition("@")
+    name, plus, _ = local.partition("+")
+    return name + at + domain if plus and name else None
+
+
 def normal_phone(value: str) -> str | None:
     digits = re.sub(r"[^0-9]", "", value).lstrip("0")
     return digits[-9:] if len(digits) >= 7 else None
@@ -89,6 +96,7 @@ def identifiers(
     """All (category, pseudonym) pairs under which one person is registered. Values that say nothing are left out."""
     normals: list[tuple[Category, str | None]] = [
         ("email", normal_email(email or "")),
+        ("email", untagged(normal_email(email or "") or "")),
         ("phone", normal_phone(phone or "")),
     ]
     name_words = words(name or "")

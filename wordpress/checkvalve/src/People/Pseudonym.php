@@ -20,8 +20,10 @@ final class Pseudonym {
 	 */
 	public static function identifiers( string $key, array $person ): array {
 		$name    = $person['name'] ?? '';
+		$email   = self::email( $person['email'] ?? '' );
 		$normals = array(
-			array( 'email', self::email( $person['email'] ?? '' ) ),
+			array( 'email', $email ),
+			array( 'email', self::untagged( $email ) ),
 			array( 'phone', self::phone( $person['phone'] ?? '' ) ),
 		);
 		$full    = self::words( $name );
@@ -47,6 +49,11 @@ final class Pseudonym {
 		$folded = preg_replace( self::WHITE_SPACE, '', Fold::text( $value ) );
 		$ends   = '' === $folded || '@' === $folded[0] || '@' === substr( $folded, -1 );
 		return ! $ends && 1 === substr_count( $folded, '@' ) ? $folded : '';
+	}
+
+	/** A normal e-mail address without its tag: anna+shop@… is anna@… (RFC 5233); '' if it has none. */
+	public static function untagged( string $normal ): string {
+		return 1 === preg_match( '/^([^+@]+)\+[^@]*(@.*)$/Ds', $normal, $parts ) ? $parts[1] . $parts[2] : '';
 	}
 
 	public static function phone( string $value ): string {
