@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from checkvalve.detection.content import load
+from checkvalve.detection.injection import score, suspicious
+from checkvalve.detection.lexicon import lexicon
 from checkvalve.detection.patterns import FILES
 from checkvalve.detection.register import Register
 from checkvalve.detection.scanner import Scanner
@@ -43,3 +45,29 @@ def test_a_secret_is_placed_exactly_and_found_encoded() -> None:
     assert text[found.start : found.end] == secret
     (hidden,) = sightings("Y3NfMGNjMTc1YjljMGYxYjZhODMxYzM5OWUyNjk3NzI2NjFkZWFkYmUwMQ==")
     assert (hidden.detector, hidden.encoding) == ("woocommerce-key", "base64")
+
+
+INJECTION: dict[str, Any] = load("injection")
+
+
+@pytest.mark.parametrize("text", INJECTION["positive"])
+def test_text_that_steers_is_scored_as_such(text: str) -> None:
+    assert suspicious(score(text))
+
+
+@pytest.mark.parametrize("text", INJECTION["negative"])
+def test_what_customers_say_is_not(text: str) -> None:
+    assert not suspicious(score(text))
+
+
+def test_every_sign_of_steering_is_seen_in_some_sample() -> None:
+    seen = {sign for text in INJECTION["positive"] for sign in score(text).signs}
+    assert seen == {sign["id"] for sign in INJECTION["signs"]}
+
+
+def test_the_lexicon_is_folded_and_its_sets_do_not_contradict() -> None:
+    words = lexicon()
+    assert not words.orders & words.other_numbers
+    assert not words.phones & words.other_numbers
+    assert not words.titles & words.function
+    assert words.streets["strasse"] == ("str",)

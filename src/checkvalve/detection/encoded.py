@@ -95,6 +95,13 @@ def _looks_encoded(text: str) -> bool:
     return len(text) >= 16 or any(c.isdigit() for c in text) or any(c.isupper() for c in text[1:])
 
 
+def decoded(text: str) -> str:
+    """What one word hides, or "" if it is what it looks like."""
+    if not _BLOB.fullmatch(text) or not _looks_encoded(text):
+        return ""
+    return next((found.text for found in _decode(text, 0, len(text)) if any(map(str.isalpha, found.text))), "")
+
+
 def _decode(blob: str, start: int, end: int) -> Iterator[Decoded]:
     if (hexed := _HEX.fullmatch(blob)) is not None and (text := _text(bytes.fromhex(hexed[1]))):
         yield Decoded(text, start, end, "hex")

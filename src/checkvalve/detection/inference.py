@@ -5,8 +5,10 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from checkvalve.detection import injection
+from checkvalve.detection.exits import hosts_in
 from checkvalve.detection.register import Register
-from checkvalve.detection.scanner import ExposureScanner, Reader
+from checkvalve.detection.scanner import Context, ExposureScanner, Reader
 from checkvalve.detection.types import Exposure, Finding, Severity
 from checkvalve.events.pseudonym import Category
 
@@ -41,10 +43,13 @@ def judge(inference: Inference, register: Register, now_ms: int) -> dict[str, An
     seen: set[tuple[str, Category]] = set()
     exposures: list[Exposure] = []
     findings: list[Finding] = []
+    system = "\n".join(_texts(inference.messages, ("system", "developer")))
+    context = Context(system=system, hosts=hosts_in(system))
     for text in (inference.completion or "", *_arguments(inference.tool_calls or [])):
-        scanner = ExposureScanner(register, Reader(ref=ref, recipient=recipient), inference.id, seen)
+        scanner = ExposureScanner(register, Reader(ref=ref, recipient=recipient), inference.id, seen, context)
         exposures += [*scanner.feed(text, now_ms), *scanner.finish(now_ms)]
         findings += scanner.findings
+    findings += _steering(_texts(inference.messages, ("user", "tool", "function")))
     return {
         "id": inference.id,
         "exposures": [
@@ -66,6 +71,26 @@ def verdict(exposures: Sequence[Exposure], findings: Sequence[Finding]) -> Liter
     if exposures or any(f.leak for f in findings):
         return "leak"
     return "suspicious" if any(f.severity in WORTH_A_LOOK for f in findings) else "clean"
+
+
+def _steering(texts: list[str]) -> list[Finding]:
+    """Messages that try to steer the model; the strongest one."""
+    best = max((injection.score(text) for text in texts), key=lambda s: s.value, default=injection.Score(0, ()))
+    if not injection.suspicious(best):
+        return []
+    data = {"score": best.value, "signs": best.signs}
+    return [Finding(detector="prompt-injection", severity="medium", summary="a message tries to steer the model", data=data)]
+
+
+def _texts(messages: list[Any], roles: tuple[str, ...]) -> list[str]:
+    """The texts of the messages of some roles, in OpenAI's shape: a string or a list of parts."""
+    found = []
+    for message in messages:
+        if isinstance(message, dict) and message.get("role") in roles:
+            content = message.get("content")
+            parts = content if isinstance(content, list) else [content]
+            found += [t for p in parts if isinstance(t := p.get("text") if isinstance(p, dict) else p, str)]
+    return found
 
 
 def _arguments(calls: list[Any]) -> list[str]:

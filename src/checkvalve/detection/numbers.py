@@ -39,8 +39,9 @@ class Phones:
         self._groups.append(word)
         yield from self._ending_here()
 
-    def finish(self) -> Iterator[Match]:
-        yield from self._ended()
+    def finish(self, after: str = "") -> Iterator[Match]:
+        """`after`: what stands behind the last word."""
+        yield from self._ended(plus=after.startswith("+"))
 
     def _ended(self, *, plus: bool = False) -> Iterator[Match]:
         """The run of digits has ended, at a plus sign or not: it may have been written backwards."""

@@ -98,7 +98,8 @@ class Phrases:
             category: Category = "address" if numbered else "name"
             if found := owners(category, phrase):
                 yield self._match(found, phrase, window, count, label, told=told)
-            if not numbered and last.raw[:1].isupper() and (found := owners("address", phrase)):
+            streetlike = last.raw[:1].isupper() or count == MAX_WORDS  # of a longer line only so much is registered
+            if not numbered and streetlike and (found := owners("address", phrase)):
                 yield self._match(found, phrase, window, count, label, told=told)
             if varied or numbered:
                 for spelling, other in _spellings(window[-count:], numbered=numbered):
@@ -171,7 +172,11 @@ def _vague_address(texts: Sequence[str], before: Sequence[Word]) -> bool:
     lex = lexicon()
     lettered = [t for t in texts if not t[0].isdigit()]
     named = [t for t in lettered if t not in lex.dwellings and t not in lex.function]
-    if len(lettered) < len(texts) and named and (len(lettered) > 1 or named[0] not in lex.ordinary):
+    if (
+        (len(lettered) < len(texts) or len(texts) == MAX_WORDS)
+        and named
+        and (len(lettered) > 1 or named[0] not in lex.ordinary)
+    ):
         return False
     return not any(w.text in lex.addresses for w in before)
 

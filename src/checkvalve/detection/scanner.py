@@ -14,11 +14,13 @@ from checkvalve.detection import mail
 from checkvalve.detection.attribution import Attribution
 from checkvalve.detection.canaries import store_of
 from checkvalve.detection.encoded import Blobs, Decoded
+from checkvalve.detection.exits import Exits
 from checkvalve.detection.numbers import Orders, Phones
 from checkvalve.detection.patterns import Patterns
 from checkvalve.detection.phrases import Phrases
 from checkvalve.detection.postcodes import PostcodeNames
 from checkvalve.detection.register import Owner, Register
+from checkvalve.detection.repeats import Repeats
 from checkvalve.detection.spaced import Spelt
 from checkvalve.detection.tokens import Cutter, Piece, Words
 from checkvalve.detection.types import Exposure, Finding, Match, Severity, Sighting
@@ -28,14 +30,29 @@ MAX_DEPTH: Final = 2  # encodings within encodings
 MAX_FINDINGS: Final = 50
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What the shop gave the model: its system prompt, and the hosts that are its own."""
+
+    system: str = ""
+    hosts: frozenset[str] = frozenset()
+
+
+NO_CONTEXT: Final = Context()
+
+
 class Scanner:
     """One text, fed in chunks. `feed` yields matches in the order they complete; `finish` yields the rest."""
 
-    __slots__ = ("_blobs", "_cutter", "_depth", "_patterns", "_readers", "_register", "_words", "position")
+    __slots__ = (
+        *("_blobs", "_context", "_cutter", "_depth", "_exits", "_patterns", "_readers", "_register", "_repeats", "_words"),
+        "position",
+    )
 
-    def __init__(self, register: Register, depth: int = MAX_DEPTH) -> None:
-        self._register, self._depth = register, depth
+    def __init__(self, register: Register, context: Context = NO_CONTEXT, depth: int = MAX_DEPTH) -> None:
+        self._register, self._context, self._depth = register, context, depth
         self._cutter, self._words, self._blobs, self._patterns = Cutter(), Words(), Blobs(), Patterns()
+        self._exits, self._repeats = Exits(context.hosts), Repeats(context.system)
         self._readers = (
             mail.Apart(register),
             Phones(register),
@@ -54,7 +71,7 @@ class Scanner:
         for piece in self._cutter.feed("", last=True):
             yield from self._piece(piece)
         for reader in self._readers:
-            yield from reader.finish()
+            yield from reader.finish(self._words.between) if isinstance(reader, Phones) else reader.finish()
         for decoded in self._blobs.finish():
             yield from self._inside(decoded)
 
@@ -71,14 +88,16 @@ class Scanner:
         for word in self._words.of(piece, addresses):
             for reader in self._readers:
                 yield from reader.word(word)
+            yield from self._repeats.word(word)
         yield from self._patterns.piece(piece)
+        yield from self._exits.piece(piece)
         if self._depth:
             for decoded in self._blobs.piece(piece):
                 yield from self._inside(decoded)
         self.position = piece.places[-1]
 
     def _inside(self, decoded: Decoded) -> Iterator[Match | Sighting]:
-        inner = Scanner(self._register, self._depth - 1)
+        inner = Scanner(self._register, self._context, self._depth - 1)
         for match in (*inner.feed(decoded.text), *inner.finish()):
             yield replace(match, start=decoded.start, end=decoded.end, encoding=decoded.encoding)
 
@@ -100,10 +119,15 @@ class ExposureScanner:
     __slots__ = ("_attribution", "_inference", "_reader", "_scanner", "_seen", "findings")
 
     def __init__(
-        self, register: Register, reader: Reader, inference: str, seen: set[tuple[str, Category]] | None = None
+        self,
+        register: Register,
+        reader: Reader,
+        inference: str,
+        seen: set[tuple[str, Category]] | None = None,
+        context: Context = NO_CONTEXT,
     ) -> None:
         """`seen` is shared by the scanners of one inference's several texts."""
-        self._scanner = Scanner(register)
+        self._scanner = Scanner(register, context)
         self._attribution = Attribution()
         self._reader, self._inference = reader, inference
         self._seen = set() if seen is None else seen

@@ -75,23 +75,23 @@ def _spellings(text: str, raw: str) -> tuple[tuple[str, str], ...]:
 class Words:
     """Pieces into words, each with what stood before it."""
 
-    __slots__ = ("_between",)
+    __slots__ = ("between",)
 
     def __init__(self) -> None:
-        self._between = ""
+        self.between = ""  # what has come since the last word
 
     def of(self, piece: Piece, addresses: Sequence[tuple[int, int]] = ()) -> Iterator[Word]:
         """The words of a piece; `addresses` are ranges of its folded text that are e-mail addresses."""
         folded = piece.folded
         if piece.gap:
-            self._between += piece.gap
+            self.between += piece.gap
             if piece.gap == "\n" and _MARKER.fullmatch(folded):
                 return
         at = 0
         for found in _WORD.finditer(folded):
             start, end = found.span()
-            before, at = self._between + folded[at:start], end
-            self._between = ""
+            before, at = self.between + folded[at:start], end
+            self.between = ""
             inside = any(low <= start < high for low, high in addresses)
             if found.group().isascii():
                 yield self._word(piece, start, end, before, inside)
@@ -101,7 +101,7 @@ class Words:
                 here = folded.index(part, here)
                 yield self._word(piece, here, here + len(part), before if here == start else " ", inside)
                 here += len(part)
-        self._between = (self._between + folded[at:])[-MAX_BETWEEN:]
+        self.between = (self.between + folded[at:])[-MAX_BETWEEN:]
 
     def _word(self, piece: Piece, start: int, end: int, before: str, inside: bool) -> Word:
         text = piece.folded[start:end]
