@@ -201,7 +201,7 @@ class House:
         """Wait until the playbook has run to its end and the draft stands."""
         self.wait(lambda: self._kinds(incident) >= {"run_finished", "draft_ready"})
 
-    def wait(self, condition: Any, seconds: float = 40) -> Any:
+    def wait(self, condition: Any, seconds: float = 90) -> Any:
         end = time.monotonic() + seconds
         while not (found := condition()):
             assert time.monotonic() < end, "it did not happen in time"
