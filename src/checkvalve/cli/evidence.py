@@ -7,13 +7,15 @@ from typing import Any
 from checkvalve.cli import ingest, looking
 from checkvalve.cli.output import NO, OK, console, print_json
 from checkvalve.engine import looking as engine_looking
-from checkvalve.engine import offline
+from checkvalve.engine import offline, story
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.settings import data_dir, load_settings
 from checkvalve.evidence import bundle, checkpoint
 from checkvalve.evidence.errors import VerificationError
 from checkvalve.evidence.verify import Verified
 from checkvalve.regimes.deadline import parse_time
+
+STORY = ("time", "within_ms", "clock_skew_ms", "entry", "kind", "source", "what", "who", "plugin", "route")
 
 
 def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -94,14 +96,16 @@ def _window(arguments: argparse.Namespace, told: list[int]) -> tuple[int, int]:
 def _scope(arguments: argparse.Namespace) -> int:
     settings = load_settings(data_dir(arguments.data))
     filters = {n: v for n in offline.SCOPE_FILTERS if (v := getattr(arguments, n))}
-    story = engine_looking.ask(settings, "trace", {"trace": filters["trace"]}) if "trace" in filters else []
-    since, until = _window(arguments, [row["at_ms"] for row in story if row["at_ms"] is not None])
+    rows = engine_looking.ask(settings, "trace", {"trace": filters["trace"]}) if "trace" in filters else []
+    told = story.in_order(settings, rows)
+    since, until = _window(arguments, [row["at_ms"] for row in told if row["at_ms"] is not None])
     found = offline.scope(settings, since, until, filters)
     if arguments.json:
-        print_json(found.as_json() | ({"story": story} if "trace" in filters else {}))
+        heard = [s.as_json() for s in offline.sensors(settings, since, until, filters.get("site"))]
+        print_json(found.as_json() | {"sensors": heard} | ({"story": told} if "trace" in filters else {}))
         return OK
-    if story:
-        looking.show(story)
+    if told:
+        looking.show([{n: row[n] for n in STORY} for row in told])
     for name, extent in (("confirmed", found.confirmed), ("worst case", found.worst_case)):
         console.print(f"[bold]{name}[/bold]: {extent.subjects} people, {extent.records} records")
         for label in ("categories", "recipients", "channels"):

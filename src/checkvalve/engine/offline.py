@@ -15,8 +15,9 @@ import msgspec
 from sqlalchemy import ColumnElement, insert, select
 
 from checkvalve.detection.register import Register
-from checkvalve.engine import cases, casework
+from checkvalve.engine import cases, casework, completeness
 from checkvalve.engine.accounts import Accounts
+from checkvalve.engine.completeness import SensorStatement
 from checkvalve.engine.core import now_ms, open_core
 from checkvalve.engine.decisions import draft
 from checkvalve.engine.errors import EngineError
@@ -97,7 +98,16 @@ def scope(settings: Settings, since_ms: int, until_ms: int, filters: dict[str, s
         found = casework.records(db, where)
         every_site = [filters["site"]] if "site" in filters else list(db.scalars(select(sites.c.site)))
         missing = [g for s in every_site for g in casework.gaps(db, s, since_ms, until_ms)]
+        for site in every_site:
+            heard = completeness.statements(db, site, since_ms, min(until_ms, now_ms()))
+            missing += completeness.reservations(db, site, heard, since_ms, min(until_ms, now_ms()))
     return scope_of(found, since_ms, until_ms, dict.fromkeys(missing))
+
+
+def sensors(settings: Settings, since_ms: int, until_ms: int, site: str | None) -> list[SensorStatement]:
+    """What each sensor sent and when it was not heard, over a window."""
+    with opened(settings) as state, state.read() as db:
+        return completeness.statements(db, site, since_ms, min(until_ms, now_ms()))
 
 
 # --- cases -----------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
 from checkvalve.detection.register import Register
-from checkvalve.engine import bypass, cases, decisions, exposures, imports, observe, orders
+from checkvalve.engine import bypass, cases, completeness, decisions, exposures, imports, observe, orders
 from checkvalve.engine.changed import Changed
 from checkvalve.engine.observe import Observed
 from checkvalve.events import event as ocsf
@@ -84,6 +84,7 @@ class Chunk:
         self._imported: list[tuple[str, int, int | None]] = []
         self._calls: list[bypass.Call] = []
         self._answers: list[dict[str, Any]] = []
+        self._contacts: dict[str, set[int]] = {}
         self._heard: dict[str, int] = {}  # of each gateway, the newest time it spoke of
 
     def observe(self, opened: Opened, clear: bytes) -> Observed:
@@ -131,12 +132,24 @@ class Chunk:
         self._rows.append(row)
         self.highest[seen.sensor] = max(highest, seen.seq)
         self._last_seen[seen.sensor] = seen.received_ms
+        self._contacts.setdefault(seen.sensor, set()).add(seen.received_ms)
+        if isinstance(seen.event, Event):
+            self._contacts[seen.sensor].add(min(seen.event.time, seen.received_ms))
+            self._note_health(seen, seen.event.own.get("health"))
         if call := bypass.call_of(seen, moment):
             self._calls.append(call)
         if self.kind(seen.sensor) == "gateway" and isinstance(seen.event, Event):
             self._heard[seen.sensor] = max(seen.event.time, self._heard.get(seen.sensor, 0))
             if answer := bypass.answer_of(seen):
                 self._answers.append(answer)
+
+    def _note_health(self, seen: Observed, health: Any) -> None:
+        spool = health.get("spool") if isinstance(health, dict) else None
+        if not isinstance(spool, dict) or not isinstance(seen.event, Event) or self.kind(seen.sensor) != "gateway":
+            return
+        depth, dropped = spool.get("depth"), spool.get("dropped")
+        if isinstance(depth, int) and isinstance(dropped, int) and 0 <= min(depth, dropped) <= max(depth, dropped) < 2**53:
+            completeness.note_health(self._db, seen.sensor, seen.event.time, depth, dropped)
 
     def kind(self, sensor: str) -> str:
         """wordpress, gateway or import; empty for one that nobody knows."""
@@ -172,6 +185,9 @@ class Chunk:
         self._compare()
         if self._findings:
             self._db.execute(upsert(findings).on_conflict_do_nothing(), self._findings)
+        for sensor, times in self._contacts.items():
+            if self.kind(sensor) != "import":
+                completeness.in_contact(self._db, sensor, times)
         for sensor, at_ms in self._last_seen.items():
             self._db.execute(update(sensors).where(sensors.c.keyid == sensor).values(last_seen_ms=at_ms))
             known = {"highest": self.highest[sensor]}

@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 
 from checkvalve.actuators.http import ShopError
 from checkvalve.actuators.wordpress import Shop
-from checkvalve.engine import cases, casework, decisions
+from checkvalve.engine import cases, casework, completeness, decisions
 from checkvalve.engine.changed import Changed
 from checkvalve.engine.hands import Again, Decide, Hands
 from checkvalve.engine.orders import OrderBook
@@ -26,6 +26,7 @@ from checkvalve.store.state import State
 
 log = logging.getLogger("checkvalve.worker")
 
+CONTACT_MS = 60_000
 IDLE_SECONDS = 0.5
 TRANSITIONS_AT_ONCE = 500
 RETRY_MS = 1000
@@ -48,6 +49,7 @@ class Worker:
         self._state, self._hands, self._orders, self._decide = state, hands, orders, decide
         self._settings, self._changed, self._now_ms = settings, changed, now_ms
         self._tasks: set[asyncio.Task[None]] = set()
+        self._noted: dict[str, tuple[int, int]] = {}  # of each shop, when it answered and what waited in it
         self._loops: list[asyncio.Task[None]] = []
         self._drafts_due = True  # a stop may have come between a change and its draft
         self.shops: dict[str, str | None] = {}  # site -> why it cannot be reached, None when it can
@@ -185,7 +187,17 @@ class Worker:
 
     async def _touch(self, shop: Shop) -> None:
         try:
-            await self._hands.wordpress.sync(shop, self._orders.in_force(shop.site, "wordpress", self._now_ms()))
+            synced = await self._hands.wordpress.sync(shop, self._orders.in_force(shop.site, "wordpress", self._now_ms()))
             self.shops[shop.site] = None
+            self._note_contact(f"wp.{shop.site}", synced.pending)
         except ShopError as error:
             self.shops[shop.site] = str(error)
+
+    def _note_contact(self, sensor: str, pending: int) -> None:
+        """A shop answered and said how many events wait in it. Written when that changed, or now and then."""
+        now, (at_ms, before) = self._now_ms(), self._noted.get(sensor, (0, -1))
+        if pending != before or now - at_ms > CONTACT_MS:
+            with self._state.begin() as db:
+                completeness.in_contact(db, sensor, [now])
+                completeness.note_health(db, sensor, now, pending, 0)
+            self._noted[sensor] = now, pending

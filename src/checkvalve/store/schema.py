@@ -125,6 +125,25 @@ imported = Table(
     Column("within_ms", BigInteger, nullable=True),
 )
 
+# When a sensor was in contact: spans with no silence in them. Answers to core's calls count too, and are in no log.
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("sensor", String, primary_key=True),
+    Column("since_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("until_ms", BigInteger, nullable=False),
+)
+
+# What a sensor last said of the events that wait in it, and of those it had no room for.
+sensor_health = Table(
+    "sensor_health",
+    metadata,
+    Column("sensor", String, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("depth", BigInteger, nullable=False),
+    Column("dropped", BigInteger, nullable=False),
+)
+
 # What gateways passed on, for as long as a log of a model server may be brought and compared.
 gateway_answers = Table(
     "gateway_answers",
