@@ -1,4 +1,4 @@
-"""checkvalve evidence find | erase | ask."""
+"""checkvalve evidence find | erase | ask | rebuild."""
 
 import argparse
 import sys
@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from checkvalve.cli.output import NO, OK, console, print_json
-from checkvalve.engine import looking
+from checkvalve.engine import looking, rebuilding
 from checkvalve.engine.settings import data_dir, load_settings
 
 BY = "user:cli"
@@ -24,6 +24,9 @@ def add_parsers(actions: Any, common: argparse.ArgumentParser) -> None:
     erase.add_argument("--subject", required=True, metavar="REF", help="as the exposures name them, e.g. customer:42")
     erase.add_argument("--reason", default="GDPR Art. 17", help="kept with the decision (default: %(default)s)")
     erase.set_defaults(run=_erase)
+
+    rebuild = actions.add_parser("rebuild", parents=[common], help="make the sealed segments anew from the log (core stopped)")
+    rebuild.set_defaults(run=_rebuild)
 
     ask = actions.add_parser("ask", parents=[common], help="a question to all events, sealed segments included")
     ask.add_argument("question", choices=looking.ASKED)
@@ -58,6 +61,15 @@ def _erase(arguments: argparse.Namespace) -> int:
         print_json(answer)
     else:
         console.print(f"{answer['records']} records of {answer['subject']} can never be read again (entry {answer['entry']})")
+    return OK
+
+
+def _rebuild(arguments: argparse.Namespace) -> int:
+    sealed = rebuilding.rebuild(load_settings(data_dir(arguments.data)))
+    if arguments.json:
+        print_json({"sealed": sealed})
+    else:
+        console.print(f"{sealed} entries are sealed anew")
     return OK
 
 

@@ -46,9 +46,9 @@ class Erasing(msgspec.Struct, frozen=True, kw_only=True):
 
 def ask(settings: Settings, name: str, parameters: Mapping[str, Value]) -> list[dict[str, Any]]:
     """Rows of one of the ASKED questions."""
-    identity = load_identity(settings.data)
-    reading = Reading(directory=settings.archive_dir, origin=identity.origin, public_key=identity.log_public)
     with opened(settings) as state:
+        identity = load_identity(settings.data)
+        reading = Reading(directory=settings.archive_dir, origin=identity.origin, public_key=identity.log_public)
         asker = Asker(reading, state)
         try:
             return asker.ask(QUESTIONS[name], **parameters)

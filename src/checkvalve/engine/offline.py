@@ -6,7 +6,7 @@ Only `import_subjects` writes to the log, so it needs core to be stopped.
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from checkvalve.engine.completeness import SensorStatement
 from checkvalve.engine.core import now_ms, open_core
 from checkvalve.engine.decisions import draft
 from checkvalve.engine.errors import EngineError
-from checkvalve.engine.identity import load_identity
+from checkvalve.engine.identity import Identity, load_identity
 from checkvalve.engine.pairing import Pairing
 from checkvalve.engine.pipeline import Registers
 from checkvalve.engine.settings import Settings, make_private
@@ -79,13 +79,26 @@ def prepared(settings: Settings) -> Iterator[State]:
         state.close()
 
 
+def _existing(settings: Settings) -> Identity:
+    """The keys of an installation that is there: a question makes none."""
+    if not settings.state_file.exists():
+        raise EngineError("no_data", f"there is no Checkvalve data in {settings.data}; run `checkvalve up` or give --data DIR")
+    return load_identity(settings.data)
+
+
 def verify_live(settings: Settings) -> Verified:
-    identity = load_identity(settings.data)
-    return verify_log(LogFiles(settings.data / "log"), origin=identity.origin, public_key=identity.log_public)
+    """The log, and the segments sealed from it."""
+    from checkvalve.store.archive import Reading  # slow to import, and this module is everybody's
+
+    identity = _existing(settings)
+    found = verify_log(LogFiles(settings.data / "log"), origin=identity.origin, public_key=identity.log_public)
+    reading = Reading(directory=settings.archive_dir, origin=identity.origin, public_key=identity.log_public)
+    flaws = reading.flaws()
+    return replace(found, ok=found.ok and not flaws, errors=(*found.errors, *flaws))
 
 
 def public_key_text(settings: Settings) -> str:
-    identity = load_identity(settings.data)
+    identity = _existing(settings)
     return checkpoint.verifier_key(identity.origin, identity.log_public)
 
 

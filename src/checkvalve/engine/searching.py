@@ -21,7 +21,7 @@ from checkvalve.events.pseudonym import pseudonym
 from checkvalve.evidence import blind
 from checkvalve.store.asking import Asker
 from checkvalve.store.journal import Draft, Opened
-from checkvalve.store.questions import QUESTIONS, value
+from checkvalve.store.questions import QUESTIONS, entries, value
 from checkvalve.store.schema import subjects
 
 if TYPE_CHECKING:
@@ -85,9 +85,9 @@ def _confirmed(core: "Core", sought: blind.Sought, candidates: Sequence[int]) ->
     return hits, erased
 
 
-def access_draft(now_ms: int, reader: str, entries: Sequence[int], **why: Any) -> Draft:
+def access_draft(now_ms: int, reader: str, numbers: Sequence[int], **why: Any) -> Draft:
     """Who reads what sealed content, and why. The value itself is not said: the entry would outlive its erasure."""
-    clear = msgspec.json.encode({"type": "access", "at_ms": now_ms, "by": reader, "entries": entries, **why})
+    clear = msgspec.json.encode({"type": "access", "at_ms": now_ms, "by": reader, "entries": numbers, **why})
     return Draft(kind="access", source="core", seq=None, clear=clear, t=now_ms)
 
 
@@ -128,7 +128,7 @@ def _placed(asker: Asker, hits: list[Hit]) -> list[Hit]:
     """With time and session, from the rows of the entries."""
     if not hits:
         return []
-    known = {r["entry"]: r for r in asker.ask(QUESTIONS["entries"], entries=sorted({h.entry for h in hits}))}
+    known = {r["entry"]: r for r in asker.ask(entries(sorted({h.entry for h in hits})))}
     nothing: dict[str, Any] = {}
     rows = [(hit, known.get(hit.entry, nothing)) for hit in hits]
     return [replace(hit, time_ms=row.get("time_ms"), session=row.get("session")) for hit, row in rows]

@@ -28,6 +28,9 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     key: str
 
 
+_DECODER = msgspec.json.Decoder(Header)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     header: Header
@@ -44,12 +47,21 @@ def seal(clear: bytes, *, kind: Kind, source: str, seq: int | None, t: int, key_
 def parse(record: bytes) -> Record:
     head, newline, sealed = record.partition(b"\n")
     try:
-        header = msgspec.json.decode(head, type=Header)
+        header = _DECODER.decode(head)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise VerificationError("the record's header cannot be read") from error
     if not newline or header.v != 1 or len(sealed) < 16:
         raise VerificationError("not a record of version 1")
     return Record(header=header, head=head, sealed=sealed)
+
+
+def unreadable(record: bytes) -> str | None:
+    """Why these bytes are no record; None when they are one."""
+    try:
+        parse(record)
+    except VerificationError as error:
+        return error.what
+    return None
 
 
 def unseal(record: Record, key: bytes) -> bytes:

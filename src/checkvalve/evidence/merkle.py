@@ -50,10 +50,13 @@ class Tree:
 
 
 def root_of(leaves: Sequence[bytes]) -> bytes:
-    tree = Tree()
-    for leaf in leaves:
-        tree.append(leaf)
-    return tree.root()
+    """The root of a whole tree, level by level: a node without a sibling goes up as it is."""
+    level = list(leaves) or [EMPTY_ROOT]
+    sha256 = hashlib.sha256
+    while len(level) > 1:
+        pairs = zip(level[::2], level[1::2], strict=False)
+        level = [sha256(b"\x01" + left + right).digest() for left, right in pairs] + level[len(level) & ~1 :]
+    return level[0]
 
 
 def _split(size: int) -> int:

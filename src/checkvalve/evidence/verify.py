@@ -9,9 +9,10 @@ from typing import Protocol
 
 from checkvalve.evidence import checkpoint, entry
 from checkvalve.evidence.errors import VerificationError
-from checkvalve.evidence.merkle import Tree, leaf_hash
+from checkvalve.evidence.merkle import Tree, leaf_hash, root_of
 
 MAX_ERRORS = 100
+BLOCK = 65_536  # leaves hashed at a time; a power of two
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +58,13 @@ def verify_log(log: LogReader, *, origin: str, public_key: bytes) -> Verified:
         head = checkpoint.verify(log.checkpoint(), origin=origin, public_key=public_key)
     except VerificationError as error:
         return Verified(ok=False, entries=0, checkpoint="", errors=(Flaw(entry=None, file="checkpoint", what=error.what),))
-    walk = _walk(log, head.size)
+    leaves = log.leaves()
+    walk = _walk(log, head.size, leaves)
     errors = walk.flaws
     if walk.count < head.size:
         what = f"the checkpoint covers {head.size} entries, only {walk.count} are there"
         errors.append(Flaw(entry=walk.count, file="log", what=what))
-    errors += _attribute(walk, head.root)
+    errors += _attribute(walk, head.root, leaves[: 32 * head.size])
     return Verified(
         ok=not errors,
         entries=walk.count,
@@ -78,14 +80,13 @@ class _Walk:
 
     count: int
     recomputed: bytes  # root of the records
-    claimed: bytes  # root of the leaf file
     unlike: list[tuple[int, str]]  # entries whose leaf is not the stored one
     flaws: list[Flaw]
 
 
-def _walk(log: LogReader, signed: int) -> _Walk:
-    leaves = log.leaves()
-    tree, claimed, count = Tree(), Tree(), 0
+def _walk(log: LogReader, signed: int, leaves: bytes) -> _Walk:
+    tree, count = Tree(), 0
+    block: list[bytes] = []
     unlike: list[tuple[int, str]] = []
     flaws: list[Flaw] = []
     for file, record in log.records():
@@ -97,28 +98,25 @@ def _walk(log: LogReader, signed: int) -> _Walk:
             leaf, stored = leaf_hash(record), leaves[32 * count : 32 * count + 32]
             if leaf != stored and len(unlike) < MAX_ERRORS:
                 unlike.append((count, file))
-            tree.append(leaf)
-            claimed.append(stored)
-            flaws += _unreadable(count, file, record) if len(flaws) < MAX_ERRORS else []
+            block.append(leaf)
+            if len(block) == BLOCK:
+                tree.append(root_of(block))
+                block.clear()
+            if (what := entry.unreadable(record)) and len(flaws) < MAX_ERRORS:
+                flaws.append(Flaw(entry=count, file=file, what=what))
         count += 1
-    return _Walk(count=count, recomputed=tree.root(), claimed=claimed.root(), unlike=unlike, flaws=flaws)
+    if block:  # the last block may be short: the tree over blocks has the same form (RFC 6962 section 2.1)
+        tree.append(root_of(block))
+    return _Walk(count=count, recomputed=tree.root(), unlike=unlike, flaws=flaws)
 
 
-def _attribute(walk: _Walk, signed: bytes) -> list[Flaw]:
+def _attribute(walk: _Walk, signed: bytes, leaves: bytes) -> list[Flaw]:
     """Which file is wrong: the records, the leaf file, or a checkpoint that neither leads to."""
     if walk.recomputed == signed:
         what = "the stored leaf hash is not that of the record"
         return [Flaw(entry=number, file="leaves", what=what) for number, _ in walk.unlike]
     what = "the record's bytes are not those that were logged"
     flaws = [Flaw(entry=number, file=file, what=what) for number, file in walk.unlike]
-    if walk.claimed != signed:
+    if root_of([leaves[i : i + 32] for i in range(0, len(leaves), 32)]) != signed:
         flaws.append(Flaw(entry=None, file="checkpoint", what="the entries do not lead to the signed root"))
     return flaws
-
-
-def _unreadable(number: int, file: str, record: bytes) -> list[Flaw]:
-    try:
-        entry.parse(record)
-    except VerificationError as error:
-        return [Flaw(entry=number, file=file, what=error.what)]
-    return []

@@ -10,7 +10,6 @@ what a crash left. Files that were merged into others stay for a while, for read
 import contextlib
 import hashlib
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +89,7 @@ MERGED: Final = 8  # segments of about one size that become one
 LARGEST: Final = 1_000_000  # entries of a segment that is not merged any more
 GRACE_MS: Final = 3_600_000
 MEMORY: Final = "400MB"
+REBUILD: Final = "The log is whole without it; stop core and run `checkvalve evidence rebuild`"
 
 
 class ArchiveError(Exception):
@@ -166,10 +166,11 @@ class Reading:
                 digest = hashlib.file_digest(opened, "sha256").hexdigest()
         except OSError as error:
             return f"cannot be read: {error.strerror}"
-        return None if digest == file.sha256 else "is not as it was sealed; it is made anew from the log (see archive rebuild)"
-
-
-REBUILD: Final = "The log is whole without it: stop core, move DIR/archive and state.db away, and start it to build both anew"
+        return (
+            None
+            if digest == file.sha256
+            else "is not as it was sealed; `checkvalve evidence rebuild` makes it anew from the log"
+        )
 
 
 class Archive:
@@ -295,8 +296,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def forget(directory: Path) -> None:
-    """Remove an archive whole; core builds it anew from the state."""
-    shutil.rmtree(directory, ignore_errors=True)

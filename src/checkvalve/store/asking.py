@@ -6,7 +6,7 @@ segment sealed in between is seen once and not missed.
 
 import threading
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import duckdb
@@ -59,34 +59,31 @@ class Asker:
     def close(self) -> None:
         self._db.close()
 
-    def ask(self, question: Question, **parameters: Value | Sequence[int]) -> list[dict[str, Any]]:
+    def ask(self, question: Question, **parameters: Value) -> list[dict[str, Any]]:
         """Rows as dicts, in the question's order. ArchiveError when a segment cannot be read."""
         with self._lock:
             return self._ask(question, parameters, again=True)
 
-    def _ask(self, question: Question, parameters: Mapping[str, Value | Sequence[int]], *, again: bool) -> list[dict[str, Any]]:
-        manifest = self._show(question.tables)
+    def _ask(self, question: Question, parameters: Mapping[str, Value], *, again: bool) -> list[dict[str, Any]]:
+        manifest, recent = self._state_of(question.tables)
         try:
+            for table, content in recent.items():
+                self._db.register(f"recent_{table}", content)
+                self._db.execute(f"CREATE OR REPLACE TEMP VIEW {table} AS {view(manifest, self._reading, table)}")
             found = self._db.execute(text(question, "duckdb", parameters))
             names = [d[0] for d in found.description or ()]
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-        except duckdb.IOException as error:
+        except duckdb.Error as error:
             if again and self._reading.manifest() != manifest:  # merged in between, long ago enough to be gone
                 return self._ask(question, parameters, again=False)
             raise ArchiveError(f"the archive cannot be read ({error})", REBUILD) from error
-        except duckdb.Error as error:
-            raise ArchiveError(f"the archive cannot be read ({error})", REBUILD) from error
 
-    def _show(self, tables: tuple[str, ...]) -> Manifest:
-        """Make the tables of a question visible."""
+    def _state_of(self, tables: tuple[str, ...]) -> tuple[Manifest, dict[str, pa.Table]]:
+        """What is sealed, and the rows that are not."""
         with self._state.read() as db:
             db.execute(select(cursor.c.value)).first()  # from here on the state is seen as it is now
             manifest = self._reading.manifest()
-            recent = {table: rows(db, table, manifest.until) for table in tables}
-        for table, content in recent.items():
-            self._db.register(f"recent_{table}", content)
-            self._db.execute(f"CREATE OR REPLACE TEMP VIEW {table} AS {view(manifest, self._reading, table)}")
-        return manifest
+            return manifest, {table: rows(db, table, manifest.until) for table in tables}
 
 
 def view(manifest: Manifest, reading: Reading, table: str) -> str:

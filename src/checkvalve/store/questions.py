@@ -91,12 +91,6 @@ ORDER BY hour_ms, site, class_uid
         tables=("events",),
         parameters=("sensor", "first", "last"),
     ),
-    # Where and when entries were.
-    "entries": Question(
-        sql="SELECT entry, time_ms, sensor, site, session, requester FROM events WHERE entry IN ($entries) ORDER BY entry",
-        tables=("events",),
-        parameters=("entries",),
-    ),
     # Entries whose content holds a person: shown, prompted, or their own conversation.
     "held": Question(
         sql="""
@@ -116,7 +110,7 @@ SELECT DISTINCT entry FROM (
 def value(readings: Sequence[Sequence[int]]) -> Question:
     """Entries that have every token of one of the readings."""
     parts = [
-        f"SELECT entry FROM postings WHERE token IN ({', '.join(map(str, sorted(set(tokens))))}) "  # noqa: S608 - numbers
+        f"SELECT entry FROM postings WHERE token IN ({', '.join(str(int(t)) for t in sorted(set(tokens)))}) "  # noqa: S608 - numbers
         f"GROUP BY entry HAVING count(DISTINCT token) = {len(set(tokens))}"
         for tokens in readings
     ]
@@ -125,17 +119,21 @@ def value(readings: Sequence[Sequence[int]]) -> Question:
     return Question(sql=sql, tables=("postings",), parameters=())
 
 
-def text(question: Question, dialect: Dialect, parameters: Mapping[str, Value | Sequence[int]]) -> str:
+def entries(numbers: Sequence[int]) -> Question:
+    """Where and when entries were."""
+    listed = ", ".join(str(int(n)) for n in numbers)
+    sql = f"SELECT entry, time_ms, sensor, site, session FROM events WHERE entry IN ({listed}) ORDER BY entry"  # noqa: S608
+    return Question(sql=sql, tables=("events",), parameters=())
+
+
+def text(question: Question, dialect: Dialect, parameters: Mapping[str, Value]) -> str:
     """The question in an engine's SQL, values put in as literals."""
     if set(parameters) != set(question.parameters):
         raise ValueError(f"the question takes {', '.join(question.parameters) or 'no parameters'}")
 
     def fill(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Placeholder | exp.Parameter):
-            given = parameters[node.name]
-            if isinstance(given, Sequence) and not isinstance(given, str):
-                return exp.Tuple(expressions=[exp.convert(v) for v in given])  # inside IN ( )
-            return exp.convert(given)
+            return exp.convert(parameters[node.name])
         return node
 
     return sqlglot.parse_one(question.sql, dialect="duckdb").transform(fill).sql(dialect=dialect)

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkvalve.evidence import checkpoint, entry
+from checkvalve.evidence import checkpoint, entry, verify
 from checkvalve.evidence.checkpoint import Checkpoint
 from checkvalve.evidence.errors import VerificationError
 from checkvalve.evidence.merkle import leaf_hash, root_of
@@ -134,3 +134,10 @@ def test_noise_in_every_file_is_an_answer_and_never_an_exception(head: bytes, ha
     assert not check(Log(head=head, hashes=hashes, parts=tuple(parts))).ok
     assert not check(replace(log, hashes=hashes)).ok
     assert not check(replace(log, parts=tuple(parts))).ok
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 8, 13, 16, 17])
+def test_a_log_hashed_in_blocks_leads_to_the_same_root(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    monkeypatch.setattr(verify, "BLOCK", 4)
+    log = log_of(count)
+    assert verify_log(log, origin=ORIGIN, public_key=PUBLIC).ok
