@@ -3,6 +3,7 @@
 import json
 import re
 import secrets
+import sys
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -42,7 +43,7 @@ class SimulatedShop:
         self._told: dict[str, set[int]] = {}  # conversation -> orders it has talked about
         self._endpoint = "http://127.0.0.1:8471/v1"
         self._model = NAME
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
@@ -202,6 +203,13 @@ class SimulatedShop:
         guest = "guest:" + pseudonym(key, "email", normal_email(person.email) or "")[:12]
         subject = {"ref": person.ref or guest, "identifiers": [list(pair) for pair in found], "gone": False}
         self.sensor.record(ocsf.USER_INVENTORY, 2, {"subject": subject}, trace=self.trace)
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A visitor who leaves before the answer is nothing to report; all else is."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def _words(text: str) -> set[str]:
