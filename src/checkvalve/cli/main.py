@@ -16,7 +16,8 @@ from checkvalve.regimes.severity import SeverityError
 
 # Command -> module of this package. Only the one that is asked for is imported: a responder should not wait.
 COMMANDS = {
-    **dict.fromkeys(("up", "core", "gateway", "doctor"), "serve"),
+    **dict.fromkeys(("up", "core", "gateway"), "serve"),
+    "doctor": "doctor",
     **dict.fromkeys(("user", "pair", "subjects"), "people"),
     "evidence": "evidence",
     **dict.fromkeys(("case", "notice"), "cases"),
@@ -54,9 +55,13 @@ def build_parser(argv: list[str]) -> argparse.ArgumentParser:
 
 def run(argv: list[str] | None = None) -> int:
     given = sys.argv[1:] if argv is None else argv
+    if any("\ud800" <= c <= "\udfff" for word in given for c in word):
+        complain("an argument is not UTF-8; give names and files in UTF-8")
+        return BAD
     arguments = build_parser(given).parse_args(given)
     try:
         code: int = arguments.run(arguments)
+        sys.stdout.flush()
     except EXPECTED as error:
         complain(str(error))
         return BAD

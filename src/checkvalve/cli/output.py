@@ -7,7 +7,16 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
-console = Console(highlight=False)
+MAX_COMPLAINT = 600  # characters: what somebody typed may be quoted, not repeated at length
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Called while the error is being handled: `run` answers it as it does for JSON."""
+        raise
+
+
+console = _Console(highlight=False)
 
 OK, NO, BAD = 0, 1, 2  # exit codes: yes, the answer is no, bad usage or input
 
@@ -18,4 +27,7 @@ def print_json(value: Any) -> None:
 
 
 def complain(text: str) -> None:
-    sys.stderr.write("checkvalve: " + " ".join(text.split()) + "\n")
+    line = " ".join(text.split())
+    if len(line) > MAX_COMPLAINT:
+        line = f"{line[: MAX_COMPLAINT // 2]} … {line[-MAX_COMPLAINT // 2 :]}"
+    sys.stderr.write(f"checkvalve: {line}\n")

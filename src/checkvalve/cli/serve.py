@@ -1,23 +1,18 @@
-"""checkvalve up | core | gateway | doctor."""
+"""checkvalve up | core | gateway."""
 
 import argparse
 import asyncio
-import shutil
-import socket
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
-
-from rich.table import Table
 
 from checkvalve import __version__
 from checkvalve.cli import supervisor
-from checkvalve.cli.output import BAD, NO, OK, complain, console, print_json
+from checkvalve.cli.output import BAD, OK, complain
 from checkvalve.engine.core import open_core
 from checkvalve.engine.settings import DEFAULT_GATEWAY, DEFAULT_LISTEN, Settings, data_dir, load_settings, save_settings
 from checkvalve.gateway import app as gateway_app
 from checkvalve.gateway.pairing import pair
-from checkvalve.gateway.settings import GatewaySettings, credentials_file, save_credentials
+from checkvalve.gateway.settings import GatewaySettings, save_credentials, server_address
 from checkvalve.web.app import serve
 
 
@@ -43,9 +38,6 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     gateway.add_argument("--name", default="gateway", help="this gateway's name (default: %(default)s)")
     gateway.set_defaults(run=_gateway)
 
-    doctor = commands.add_parser("doctor", parents=[common], help="what works, what is missing, what to do about it")
-    doctor.set_defaults(run=_doctor)
-
 
 def address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
@@ -61,7 +53,7 @@ def _bad(text: str) -> int:
 
 def _up(arguments: argparse.Namespace) -> int:
     listen, gateway = arguments.listen, arguments.gateway_listen
-    address(listen), address(gateway)
+    address(listen), address(gateway), server_address(arguments.upstream)
     settings = Settings(
         data=data_dir(arguments.data),
         listen=listen,
@@ -100,40 +92,3 @@ def _gateway(arguments: argparse.Namespace) -> int:
         )
     )
     return OK
-
-
-def _doctor(arguments: argparse.Namespace) -> int:
-    data = data_dir(arguments.data)
-    checks = [
-        _check("data directory", *_private(data)),
-        _check("console port", *_port(DEFAULT_LISTEN)),
-        _check("gateway port", *_port(DEFAULT_GATEWAY)),
-        _check("gateway paired", credentials_file(data / "gateway").exists(), "made by `checkvalve up`"),
-        _check("PHP (for tests and demo only)", shutil.which("php") is not None, "apt-get install php-cli php-sqlite3"),
-    ]
-    if arguments.json:
-        print_json({"checks": checks})
-    else:
-        table = Table("", "check", "what to do", box=None)
-        for check in checks:
-            table.add_row("ok" if check["ok"] else "--", check["name"], "" if check["ok"] else check["hint"])
-        console.print(table)
-    return OK if checks[0]["ok"] else NO
-
-
-def _check(name: str, ok: bool, hint: str) -> dict[str, Any]:
-    return {"name": name, "ok": ok, "hint": hint}
-
-
-def _private(data: Path) -> tuple[bool, str]:
-    if not data.exists():
-        return True, f"{data} will be made by `checkvalve up`"
-    return not data.stat().st_mode & 0o077, f"others can read it: chmod -R go-rwx {data}"
-
-
-def _port(listen: str) -> tuple[bool, str]:
-    host, port = address(listen)
-    with socket.socket() as probe:
-        probe.settimeout(0.5)
-        used = probe.connect_ex((host, port)) == 0
-    return True, f"{listen} is in use (by Checkvalve, if it runs)" if used else "free"

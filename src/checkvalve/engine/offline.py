@@ -3,6 +3,7 @@
 Only `import_subjects` writes to the log, so it needs core to be stopped.
 """
 
+import os
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -38,6 +39,7 @@ from checkvalve.store.schema import commands, exposures, incidents, sites, trans
 from checkvalve.store.segments import LogFiles
 from checkvalve.store.state import State, open_state
 
+MAX_FILE = 512 * 1024 * 1024
 SCOPE_FILTERS = ("site", "plugin", "route", "session", "model", "trace")
 
 
@@ -314,7 +316,13 @@ def register_of(settings: Settings, site: str | None) -> Register:
 
 
 def read_file(path: str) -> bytes:
+    """A whole file; EngineError when there is none, or when it is longer than MAX_FILE."""
     try:
-        return Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            long = os.fstat(file.fileno()).st_size > MAX_FILE
+            data = b"" if long else file.read(MAX_FILE + 1)  # what is no regular file tells no length
     except OSError as error:
         raise EngineError("no_file", f"{path}: {error.strerror}") from error
+    if long or len(data) > MAX_FILE:
+        raise EngineError("too_large", f"{path} is longer than {MAX_FILE // 1024**2} MiB; split it")
+    return data

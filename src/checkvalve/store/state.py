@@ -10,6 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import DatabaseError
+
+from checkvalve.store.journal import JournalError
+
+
+class StateError(JournalError):
+    """The state database cannot be opened."""
 
 
 class State:
@@ -52,7 +59,14 @@ def open_state(path: Path) -> State:
         reading = connection.get_execution_options().get("checkvalve_read", False)
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
-    migrate(engine)
+    try:
+        migrate(engine)
+    except DatabaseError as error:
+        engine.dispose()
+        raise StateError(
+            f"{path} cannot be used ({error.orig})",
+            "The log is untouched: restore this file from a backup, core digests the rest",
+        ) from error
     return State(engine)
 
 

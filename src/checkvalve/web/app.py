@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from checkvalve.engine.core import Core
+from checkvalve.engine.errors import EngineError
 from checkvalve.web import local, sensors
 from checkvalve.web.console import console_app
 
@@ -54,4 +55,11 @@ def serve(core: Core, host: str, port: int) -> None:
     )
     server = _Server(config)
     server.core = core
-    server.run()
+    server.run(sockets=[_listen(host, port)])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048)
+    except OSError as error:
+        raise EngineError("no_address", f"cannot listen at {host}:{port}: {error.strerror}; see `checkvalve doctor`") from error
