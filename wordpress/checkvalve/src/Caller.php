@@ -48,13 +48,13 @@ final class Caller {
 
 	/** @return array{ref: string}|array{anonymous: true} */
 	public static function requester(): array {
-		$id = function_exists( 'wp_get_current_user' ) ? get_current_user_id() : 0; // not there yet while plugins load
+		$id = self::is_known() ? get_current_user_id() : 0;
 		return $id > 0 ? array( 'ref' => "customer:$id" ) : array( 'anonymous' => true );
 	}
 
 	/** Pseudonym of the session; empty when there is none. */
 	public static function session(): string {
-		$session = function_exists( 'wp_get_current_user' ) && is_user_logged_in() ? wp_get_session_token() : '';
+		$session = self::is_known() && is_user_logged_in() ? wp_get_session_token() : '';
 		$session = $session ?: self::shop_session();
 		return '' === $session ? '' : Pseudonym::of( Settings::pseudonym_key(), 'session', $session );
 	}
@@ -63,6 +63,11 @@ final class Caller {
 	public static function address(): string {
 		$address = (string) ( $_SERVER['REMOTE_ADDR'] ?? '' );
 		return '' === $address ? '' : Pseudonym::of( Settings::pseudonym_key(), 'ip', $address );
+	}
+
+	/** Not yet while plugins load; and who asks while WordPress finds it out would make it begin again, without end. */
+	private static function is_known(): bool {
+		return function_exists( 'wp_get_current_user' ) && ! doing_filter( 'determine_current_user' );
 	}
 
 	private static function shop_session(): string {

@@ -19,6 +19,31 @@ use Checkvalve\Rest\SyncRoute;
  */
 final class Plugin {
 
+	/** All but People, who need the register. */
+	const SENSORS = array(
+		Sensors\LogIns::class,
+		Sensors\Credentials::class,
+		Sensors\Users::class,
+		Sensors\Options::class,
+		Sensors\Plugins::class,
+		Sensors\Themes::class,
+		Sensors\FileEdits::class,
+		Sensors\Exports::class,
+		Sensors\CronJobs::class,
+		Sensors\AjaxRequests::class,
+		Sensors\XmlRpc::class,
+		Sensors\Mails::class,
+		Sensors\ShopOrders::class,
+		Sensors\Refunds::class,
+		Sensors\Goods::class,
+		Sensors\Webhooks::class,
+		Sensors\ApiKeys::class,
+		Sensors\Reads::class,
+		Sensors\RestRequests::class,
+		Sensors\LlmCalls::class,
+		Sensors\AiCalls::class,
+	);
+
 	/** @var self|null */
 	private static $instance = null;
 
@@ -36,9 +61,6 @@ final class Plugin {
 
 	/** @var Flusher */
 	private $flusher;
-
-	/** @var Sensors\Sensor[] */
-	private $sensors = array();
 
 	public static function instance(): self {
 		if ( null === self::$instance ) {
@@ -92,11 +114,6 @@ final class Plugin {
 		return $schedules;
 	}
 
-	/** @return Sensors\Sensor[] */
-	public function sensors(): array {
-		return $this->sensors;
-	}
-
 	/**
 	 * Send events after the visitor has the answer. Only FastCGI and LiteSpeed can let the visitor go; elsewhere wp-cron and
 	 * core's own requests do it. Deactivation alone insists: afterwards nobody is left who could tell.
@@ -124,18 +141,10 @@ final class Plugin {
 		Caller::set_up();
 		Gateway::set_up( $this->recorder );
 		$probes->set_up();
-		$this->sensors = array(
-			new Sensors\LogIns( $this->recorder ),
-			new Sensors\Users( $this->recorder ),
-			new Sensors\Plugins( $this->recorder ),
-			new Sensors\ShopOrders( $this->recorder ),
-			new Sensors\RestRequests( $this->recorder ),
-			new Sensors\LlmCalls( $this->recorder ),
-			new Sensors\People( $this->recorder, $register ),
-		);
-		foreach ( $this->sensors as $sensor ) {
-			$sensor->set_up();
+		foreach ( self::SENSORS as $class ) {
+			( new $class( $this->recorder ) )->set_up();
 		}
+		( new Sensors\People( $this->recorder, $register ) )->set_up();
 		add_action(
 			Upkeep::HOOK,
 			function () use ( $upkeep ) {

@@ -14,6 +14,9 @@ function wc_get_order( $id = false ) {
 	if ( $id instanceof WC_Order ) {
 		return $id;
 	}
+	if ( WC_Order_Refund::TYPE === get_post_type( (int) $id ) ) {
+		return new WC_Order_Refund( (int) $id );
+	}
 	try {
 		return (int) $id > 0 ? new WC_Order( (int) $id ) : false;
 	} catch ( Exception $error ) {

@@ -88,6 +88,7 @@ final class WooCommerce {
 		require_once ABSPATH . 'wp-admin/includes/upgrade.php';
 		dbDelta( "CREATE TABLE {$wpdb->prefix}wc_orders (id bigint(20) unsigned NOT NULL, status varchar(20) NOT NULL, customer_id bigint(20) unsigned NOT NULL, billing_email varchar(320) NOT NULL, date_created_gmt datetime NOT NULL, data longtext NOT NULL, PRIMARY KEY  (id), KEY customer_id (customer_id), KEY billing_email (billing_email))" );
 		dbDelta( "CREATE TABLE {$wpdb->prefix}woocommerce_sessions (session_key char(64) NOT NULL, session_value longtext NOT NULL, session_expiry bigint(20) unsigned NOT NULL, PRIMARY KEY  (session_key))" );
+		dbDelta( "CREATE TABLE {$wpdb->prefix}woocommerce_api_keys (key_id bigint(20) unsigned NOT NULL auto_increment, user_id bigint(20) unsigned NOT NULL, description varchar(200) NULL, permissions varchar(10) NOT NULL, consumer_key char(64) NOT NULL, consumer_secret char(43) NOT NULL, nonces longtext NULL, truncated_key char(7) NOT NULL, last_access datetime NULL default null, PRIMARY KEY  (key_id), KEY consumer_key (consumer_key), KEY consumer_secret (consumer_secret))" );
 		$role = get_role( 'administrator' );
 		$role->add_cap( 'manage_woocommerce' );
 		$role->add_cap( 'edit_shop_orders' );

@@ -1,14 +1,18 @@
 <?php
 namespace Checkvalve\Sensors;
 
+use Checkvalve\CallingPlugin;
 use Checkvalve\Gateway;
 use Checkvalve\Outbox\Core;
 
 /**
- * HTTP calls from PHP to the LLM gateway (OCSF 4002): host and path, status, duration, calling plugin.
+ * HTTP calls from PHP to the LLM gateway (OCSF 4002): host and path, status, duration, calling plugin. A call to a model that goes
+ * past the gateway is recorded as well, as `direct`; it is known by its path.
  */
 final class LlmCalls extends Sensor {
 
+	/** Paths of the interfaces of OpenAI, Anthropic, Ollama, llama.cpp, Gemini. */
+	const MODELS   = '#/(v1(beta)?/(chat/completions|completions|responses|embeddings|messages|models/[^/]+:\w+)|api/(chat|generate|embed(dings)?)|completion)$#';
 	const ACTIVITY = array( 'CONNECT' => 1, 'DELETE' => 2, 'GET' => 3, 'HEAD' => 4, 'OPTIONS' => 5, 'POST' => 6, 'PUT' => 7 );
 
 	public function set_up(): void {
@@ -17,12 +21,13 @@ final class LlmCalls extends Sensor {
 
 	/** @param array|\WP_Error $response */
 	protected function answered( $response, $context, $class, $args, $url ): void {
-		if ( Core::OWN_CALL === ( $args['checkvalve'] ?? null ) || ! Gateway::serves( (string) $url ) ) {
+		$parts  = (array) wp_parse_url( (string) $url );
+		$direct = ! Gateway::serves( (string) $url );
+		if ( Core::OWN_CALL === ( $args['checkvalve'] ?? null ) || ( $direct && ! preg_match( self::MODELS, $parts['path'] ?? '' ) ) ) {
 			return;
 		}
-		$parts   = wp_parse_url( (string) $url );
 		$started = (float) ( $args['checkvalve']['started'] ?? microtime( true ) );
-		$plugin  = (string) ( $args['checkvalve']['plugin'] ?? '' );
+		$plugin  = $direct ? CallingPlugin::folder() : (string) ( $args['checkvalve']['plugin'] ?? '' );
 		$code    = is_wp_error( $response ) ? 0 : (int) wp_remote_retrieve_response_code( $response );
 		$this->recorder->record(
 			4002,
@@ -36,7 +41,7 @@ final class LlmCalls extends Sensor {
 				'duration'      => (int) round( ( microtime( true ) - $started ) * 1000 ),
 				'status_id'     => $code >= 200 && $code < 400 ? 1 : 2,
 			),
-			'' !== $plugin ? array( 'plugin' => $plugin ) : array()
+			array_filter( array( 'plugin' => $plugin, 'direct' => $direct ) )
 		);
 	}
 }

@@ -12,20 +12,20 @@ abstract class Sensor {
 	/** @var Recorder */
 	protected $recorder;
 
-	/** @var array<int, array{0: string, 1: callable, 2: int}> */
-	private $hooked = array();
-
 	public function __construct( Recorder $recorder ) {
 		$this->recorder = $recorder;
 	}
 
 	abstract public function set_up(): void;
 
-	public function tear_down(): void {
-		foreach ( $this->hooked as list( $hook, $callback, $priority ) ) {
-			remove_filter( $hook, $callback, $priority );
-		}
-		$this->hooked = array();
+	/** Something that is kept in the shop was made 1, read 2, changed 3, deleted 4 (OCSF 3004 Entity Management). */
+	protected function entity( int $activity_id, string $type, string $uid, array $more = array(), array $own = array() ): void {
+		$this->recorder->record( 3004, $activity_id, array( 'entity' => array( 'type' => $type, 'uid' => $uid ) + $more ), $own );
+	}
+
+	/** Data was read 1 or deleted 7 (OCSF 6005 Datastore Activity). */
+	protected function data( int $activity_id, string $what, array $more = array() ): void {
+		$this->recorder->record( 6005, $activity_id, array(), array( 'data' => array( 'what' => $what ) + $more ) );
 	}
 
 	/** Listen on an action or filter. The first argument always passes on unchanged. */
@@ -40,6 +40,5 @@ abstract class Sensor {
 			return $given[0] ?? null;
 		};
 		add_filter( $hook, $callback, $priority, $arguments );
-		$this->hooked[] = array( $hook, $callback, $priority );
 	}
 }
