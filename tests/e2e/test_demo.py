@@ -105,7 +105,7 @@ def test_the_whole_response(begin: Begin, shop: str, woocommerce: str) -> None:
     demo = begin(DEMO_EXIT="1", DEMO_SHOP=shop)
     assert demo.process.wait(PATIENCE_S) == 0, demo.said()
     found = json.loads((demo.home / "summary.json").read_text())
-    assert found["subjects_counted"] == found["subjects_true"] > 1
+    assert found["subjects_counted"] == found["subjects_true"] > 0  # how many depends on how soon the way was closed
     assert found["same_people"] is True
     assert 0 <= found["detect_ms"] <= found["contain_ms"] <= found["draft_ms"] < 60_000
     assert found["checkouts"]["attempted"] > found["checkouts"]["probes"] > 0
