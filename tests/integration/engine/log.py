@@ -14,7 +14,9 @@ from checkvalve.store.schema import metadata, sensors
 
 # Made by pairing and by people, not by the log. `sensors.last_seen_ms` alone is reduced.
 KEPT = ("sites", "sensors", "pairing_codes", "users", "sessions", "login_failures")
-REDUCED = tuple(sorted(set(metadata.tables) - set(KEPT)))
+# When a sensor was last in contact: by its events, and by its live answers, which the log does not hold.
+HEARD = ("contacts", "sensor_health")
+REDUCED = tuple(sorted(set(metadata.tables) - set(KEPT) - set(HEARD)))
 # How often and when next a command is tried is the worker's own affair; what came of it is in the log.
 OF_THE_WORKER = {"commands": ("attempts", "due_ms")}
 

@@ -92,5 +92,5 @@ def test_every_transition_is_logged_once_after_what_led_to_it(answered: Scene) -
 
 
 def test_every_table_is_reduced_from_the_log_or_named_as_kept() -> None:
-    assert set(log.KEPT) <= set(metadata.tables)
+    assert {*log.KEPT, *log.HEARD} <= set(metadata.tables)
     assert {"incidents", "exposures", "findings", "commands", "orders"} <= set(log.REDUCED)
