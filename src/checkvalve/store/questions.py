@@ -11,7 +11,7 @@ from typing import Final, Literal
 import sqlglot
 from sqlglot import exp
 
-Dialect = Literal["duckdb", "spark", "clickhouse"]
+Dialect = Literal["duckdb", "spark", "clickhouse", "sqlite", "postgres"]
 Value = str | int | None
 
 
