@@ -41,6 +41,7 @@ def serve(settings: GatewaySettings) -> None:
             "registers": [{"people": len(r), "identifiers": r.identifiers} for r in control.registers.values()],
             "orders": len([o for o in control.orders.values() if o.action != "release"]),
             "running": len(proxy.running),
+            "unread_bytes": proxy.later.bytes,
         }
 
     proxy = Proxy(
@@ -113,6 +114,7 @@ async def _drain(proxy: Proxy) -> None:
         await asyncio.sleep(0.05)
     for connection in list(proxy.connections):
         connection.cut_now()
+    proxy.later.catch_up()
 
 
 def _context(tls: Tls | None) -> ssl.SSLContext | None:

@@ -6,6 +6,7 @@ cuts its answer is what it would have seen without the gateway; only a refused c
 
 import asyncio
 import logging
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -14,6 +15,7 @@ from checkvalve.gateway.control import OPEN, Caller, Policy
 from checkvalve.gateway.downstream import REASONS, Downstream, RequestHead, json_answer
 from checkvalve.gateway.framing import Framer, Message
 from checkvalve.gateway.inspection import ENDING_TEXT, KEPT, Inspection
+from checkvalve.gateway.later import Reading
 from checkvalve.gateway.recorder import now_ms
 from checkvalve.gateway.shapes import TOOLS, api_of, request_model
 from checkvalve.gateway.upstream import AnswerHead, Upstream, UpstreamConnection
@@ -42,7 +44,18 @@ class Exchange:
 
     __slots__ = (
         *("_api", "_body", "_body_bytes", "_caller", "_chunked", "_connecting", "_connection", "_downstream", "_ended"),
-        *("_framer", "_head", "_head_sent", "_inspection", "_model", "_outcome", "_policy", "_proxy", "_request_whole"),
+        *(
+            "_framer",
+            "_head",
+            "_head_sent",
+            "_inspection",
+            "_model",
+            "_outcome",
+            "_policy",
+            "_proxy",
+            "_reading",
+            "_request_whole",
+        ),
         *("_retried", "_started_ms", "_status", "_unread", "_upstream", "_waiting_head", "id"),
     )
 
@@ -65,6 +78,7 @@ class Exchange:
         self._status: int | None = None
         self._outcome = "complete"
         self._started_ms = now_ms()
+        self._reading = Reading(proxy.later)
 
     # --- the request -------------------------------------------------------------------------------------------------
 
@@ -260,9 +274,14 @@ class Exchange:
         self._read(inspection, messages)
 
     def _read(self, inspection: Inspection, messages: list[Message], *, last: bool = False) -> None:
+        if messages or last:
+            size = sum([len(m.raw) for m in messages])
+            self._reading.add(self._read_on(inspection, messages, now_ms(), last=last), size)
+
+    def _read_on(self, inspection: Inspection, messages: list[Message], at_ms: int, *, last: bool) -> Iterator[None]:
         """The caller has got its answer whatever becomes of the reading."""
         try:
-            inspection.read(messages)
+            yield from inspection.reading(messages, at_ms)
             if last:
                 inspection.finish()
         except Exception as error:  # a fault of ours
@@ -358,6 +377,7 @@ class Exchange:
         if policy.mode == "refuse" or self._refusing():
             self._stop("refused" if not self._head_sent else "cut")
         elif inspection is not None and self._framer is not None:
+            self._reading.catch_up()
             inspection.mode = policy.mode
             if self._head_sent and (not self._chunked or self._framer.framing == "body" or not self._framer.plain):
                 self._stop("cut")
@@ -407,9 +427,10 @@ class Exchange:
         if self._api is None:
             self._proxy.recorder.passed(self._caller, self._head.method.decode("latin-1"), self._head.path, self._status)
         else:
-            self._record(outcome)
+            self._reading.add(self._record(outcome, now_ms()))
 
-    def _record(self, outcome: str) -> None:
+    def _record(self, outcome: str, ended_ms: int) -> Iterator[None]:
+        """Once all of the answer has been read."""
         assert self._api is not None
         inspection, framer = self._inspection, self._framer
         facts = inspection.facts if inspection is not None else None
@@ -424,7 +445,7 @@ class Exchange:
             "completion_tokens": facts.completion_tokens if facts is not None else None,
             "started_ms": self._started_ms,
             "first_token_ms": inspection.first_token_ms if inspection is not None else None,
-            "ended_ms": now_ms(),
+            "ended_ms": ended_ms,
             "streamed": framer.streamed if framer is not None else False,
             "http_status": self._status,
             "outcome": outcome,
@@ -435,6 +456,7 @@ class Exchange:
             "withheld": inspection.withheld if inspection is not None else 0,
         }
         self._proxy.recorder.inference(self._caller, data, (facts.model if facts is not None else None) or self._model)
+        yield
 
 
 def _named(connection: bytes | None) -> frozenset[bytes]:

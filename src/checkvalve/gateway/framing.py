@@ -17,6 +17,7 @@ Framing = Literal["sse", "lines", "body"]
 _decode = msgspec.json.Decoder().decode
 _ENDS: Final = {"sse": re.compile(rb"\n\r?\n"), "lines": re.compile(rb"\n")}
 _FIELD: Final = re.compile(rb"(?:data|event|id|retry)?:")
+_HALF: Final = re.compile(r"(\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})|\\ud[89a-f][0-9a-f]{2}", re.IGNORECASE)
 _DATA: Final = re.compile(rb"^data:[^\n]*\n?", re.MULTILINE)
 
 
@@ -142,7 +143,15 @@ def _line(raw: bytes) -> Message:
 
 
 def _read(raw: bytes, data: bytes) -> Message:
-    try:
-        return Message(raw, _decode(data))
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return Message(raw, None, opaque=True)
+    for attempt in (bytes, _mended):
+        try:
+            return Message(raw, _decode(attempt(data)))
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            continue
+    return Message(raw, None, opaque=True)
+
+
+def _mended(data: bytes) -> bytes:
+    """Half characters, which lenient clients show all the same, replaced by U+FFFD."""
+    text = data.decode("utf-8", "replace")
+    return _HALF.sub(lambda found: found[1] or "\\ufffd", text).encode()

@@ -6,13 +6,13 @@ another person's data any more; what is such data is taken out, or the answer en
 
 import re
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from checkvalve.detection.register import Register
-from checkvalve.detection.scanner import ExposureScanner, Reader
-from checkvalve.detection.types import Exposure
+from checkvalve.detection.scanner import MAX_FINDINGS, ExposureScanner, Reader
+from checkvalve.detection.types import Exposure, Finding
 from checkvalve.gateway.control import Caller, Mode
 from checkvalve.gateway.framing import Framer, Framing, Message
 from checkvalve.gateway.recorder import Recorder, now_ms
@@ -21,6 +21,7 @@ from checkvalve.gateway.shapes import Api, Facts, Place, Slot, slots
 KEPT: Final = 1024 * 1024  # bytes of a request and code points of an answer that go into the log
 MARK: Final = "[removed]"
 ENDING_TEXT: Final = "The assistant is not available at the moment. Orders and customer service are not affected."
+AT_ONCE: Final = 200  # code points read before something else gets its turn
 HELD_PIECES: Final = 5  # the longest name or address line
 HELD_NUMBERS: Final = 17  # the longest telephone number, in groups; a postcode's reach to the surname is shorter
 HELD_LONGEST: Final = 1024  # code points
@@ -65,7 +66,9 @@ class Text:
     marked: set[int] = field(default_factory=set)
 
     def hold(self) -> None:
-        self.clear = max(self.clear, self.fed - len(self.recent) + held_from(self.recent))
+        clear = self.fed - len(self.recent) + held_from(self.recent)
+        undecided = [at for _, scanner in self.scanners if (at := scanner.undecided) is not None]
+        self.clear = max(self.clear, min((clear, *undecided)))
 
     def without_spans(self, text: str, start: int, mark: str) -> str:
         """The text that begins at `start`, with each span in it taken out and marked once."""
@@ -101,7 +104,8 @@ class Inspection:
     ) -> None:
         self.mode: Mode = "pass"
         self.first_token_ms: int | None = None
-        self.facts = Facts(model=model)
+        self.facts = Facts()
+        self._asked = model
         self.ended = False  # before its end: nothing more may follow
         self.withheld = 0
         self._api, self._framer, self._registers = api, framer, registers
@@ -116,18 +120,20 @@ class Inspection:
 
     # --- passing on --------------------------------------------------------------------------------------------------
 
-    def read(self, messages: Iterable[Message]) -> None:
-        """Messages that have been sent as they came."""
+    def reading(self, messages: Iterable[Message], at_ms: int) -> Iterator[None]:
+        """Read messages that were sent as they came at `at_ms`, giving way now and then."""
         fresh: dict[Place, list[str]] = {}
         for message in messages:
-            for slot in self._slots(message):
+            for slot in self._slots(message, at_ms):
                 self._keep(slot, slot.text)
                 if slot.kind in ("text", "tool"):
                     fresh.setdefault(slot.place, []).append(slot.text)
         for place, parts in fresh.items():
-            text = self._text(place)
-            self._scan(text, "".join(parts))
-            text.sent = text.clear = text.fed
+            text, more = self._text(place), "".join(parts)
+            for start in range(0, len(more), AT_ONCE):
+                self._scan(text, more[start : start + AT_ONCE], at_ms)
+                text.sent = text.clear = text.fed
+                yield
 
     # --- holding -----------------------------------------------------------------------------------------------------
 
@@ -137,14 +143,16 @@ class Inspection:
             if message.opaque:
                 return self._end()
             held = Held(message, [])
-            for slot in self._slots(message):
+            for slot in self._slots(message, now_ms()):
                 text = self._new_text() if slot.kind == "copy" else self._text(slot.place)
                 start = text.fed
-                self._scan(text, slot.text)
+                self._scan(text, slot.text, now_ms())
                 if slot.kind == "copy" or self._framer.framing == "body":
                     self._finish(text)
                 else:
                     text.hold()
+                if any(len(scanner.findings) >= MAX_FINDINGS for _, scanner in text.scanners):
+                    return self._end()  # what comes now would not be found
                 held.parts.append((slot, text, start, text.fed))
             self._queue.append(held)
         return self._release()
@@ -200,7 +208,7 @@ class Inspection:
 
     # --- both --------------------------------------------------------------------------------------------------------
 
-    def _slots(self, message: Message) -> list[Slot]:
+    def _slots(self, message: Message, at_ms: int) -> list[Slot]:
         if message.body is None:
             return []
         try:
@@ -210,7 +218,7 @@ class Inspection:
         if found and isinstance(message.body, dict):
             self._last = message.body
             if self.first_token_ms is None:
-                self.first_token_ms = now_ms()
+                self.first_token_ms = at_ms
         self.facts.note(message.body)
         return found
 
@@ -224,33 +232,41 @@ class Inspection:
         scanners = [(site, ExposureScanner(r, reader, self._inference, _Anew())) for site, r in self._registers.items()]
         return Text(scanners)
 
-    def _scan(self, text: Text, more: str) -> None:
+    def _scan(self, text: Text, more: str, at_ms: int) -> None:
         text.fed += len(more)
         text.recent = (text.recent + more)[-HELD_LONGEST:]
         for site, scanner in text.scanners:
-            self._found(text, site, scanner.feed(more, now_ms()))
+            known = len(scanner.findings)
+            self._found(text, site, scanner.feed(more, at_ms), scanner.findings[known:])
 
     def _finish(self, text: Text) -> None:
         for site, scanner in text.scanners:
-            self._found(text, site, scanner.finish(now_ms()))
+            known = len(scanner.findings)
+            self._found(text, site, scanner.finish(now_ms()), scanner.findings[known:])
         text.clear = text.fed
 
-    def _found(self, text: Text, site: str, exposures: list[Exposure]) -> None:
-        if not exposures:
+    def _found(self, text: Text, site: str, exposures: list[Exposure], findings: list[Finding]) -> None:
+        if not exposures and not findings:
             return
-        shown: list[Exposure] = []
-        withheld: list[Exposure] = []
-        for e in exposures:
-            holding = self.mode != "pass" and e.span[1] > text.sent
-            if holding:
-                text.spans.append(e.span)
-            key = (site, e.subject, e.category, holding)
-            if key not in self._reported:
-                self._reported.add(key)
-                (withheld if holding else shown).append(e)
-        self.withheld += len(withheld)
-        self._recorder.exposures(self._caller, shown, self.facts.model, site=site)
-        self._recorder.exposures(self._caller, withheld, self.facts.model, site=site, withheld=True)
+        model = self.facts.model or self._asked
+        for withheld in (False, True):
+            those = [e for e in exposures if self._new((site, e.subject, e.category), text, e.span, withheld)]
+            self._recorder.exposures(self._caller, those, model, site=site, withheld=withheld)
+        new = [f for f in findings if self._new((site, f.detector, f.summary), text, f.data["span"], None, leak=f.leak)]
+        self._recorder.findings(self._caller, new, model, site=site, inference=self._inference)
+
+    def _new(
+        self, what: tuple[str, ...], text: Text, span: tuple[int, int], withheld: bool | None, *, leak: bool = True
+    ) -> bool:
+        """Whether it is to be reported, once as shown and once as withheld; what is held back is marked for it."""
+        holding = leak and self.mode != "pass" and span[1] > text.sent
+        if holding and span not in text.spans:
+            text.spans.append(span)
+        if withheld not in (None, holding) or (*what, holding) in self._reported:
+            return False
+        self._reported.add((*what, holding))
+        self.withheld += holding
+        return True
 
     def _keep(self, slot: Slot, text: str) -> None:
         if slot.kind == "copy" or self._kept >= KEPT:

@@ -11,6 +11,7 @@ from checkvalve.detection.register import Register
 from checkvalve.gateway.control import Caller, Control, Policy
 from checkvalve.gateway.downstream import Downstream, RequestHead
 from checkvalve.gateway.exchange import Exchange
+from checkvalve.gateway.later import Later
 from checkvalve.gateway.recorder import Recorder
 from checkvalve.gateway.settings import ApiKey, ModelServer, Routing, server_address
 from checkvalve.gateway.upstream import Pool, Upstream
@@ -29,7 +30,7 @@ class Proxy:
     ) -> None:
         """`default` is the URL of the model server for models that `routing` does not name."""
         self.recorder, self.health, self.new_id = recorder, health, new_id
-        self.pool = Pool()
+        self.pool, self.later = Pool(), Later()
         self.running: set[Exchange] = set()
         self.connections: set[Downstream] = set()
         self._control = control

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from checkvalve import __version__
-from checkvalve.detection.types import Exposure
+from checkvalve.detection.types import Exposure, Finding
 from checkvalve.events import event as ocsf
 from checkvalve.gateway.control import Caller
 from checkvalve.gateway.spool import Spool
@@ -44,6 +44,18 @@ class Recorder:
         title = "Personal data withheld from another person" if withheld else "Personal data shown to another person"
         finding = {"uid": found[0].inference, "title": title}
         self._add(ocsf.DETECTION_FINDING, 1, own, trace=caller.text("trace"), severity_id=4, finding_info=finding)
+
+    def findings(self, caller: Caller, found: list[Finding], model: str | None, *, site: str, inference: str) -> None:
+        """Secrets, card numbers, canaries in an answer: what needs no register to be known."""
+        if not found:
+            return
+        listed = [
+            {"detector": f.detector, "severity": f.severity, "summary": f.summary, "leak": f.leak, **f.data} for f in found
+        ]
+        own = {**_who(caller), "site": site, "findings": listed, "inference_id": inference, "model": model}
+        severity = 5 if any(f.severity == "critical" for f in found) else 3
+        finding = {"uid": inference, "title": found[0].summary}
+        self._add(ocsf.DETECTION_FINDING, 1, own, trace=caller.text("trace"), severity_id=severity, finding_info=finding)
 
     def inference(self, caller: Caller, data: dict[str, Any], model: str | None) -> None:
         own = {**_who(caller), "inference": {**data, "caller": caller.context, "context_error": caller.error}}

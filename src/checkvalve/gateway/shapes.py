@@ -13,7 +13,7 @@ Kind = Literal["text", "tool", "name", "copy"]
 Place = tuple[Any, ...]
 Body = dict[str, Any]
 
-INDEXES: Final = ("index", "output_index", "content_index", "summary_index")
+INDEXES: Final = ("index", "output_index", "content_index", "summary_index")  # where an event of OpenAI or Anthropic belongs
 TOOLS: Final = frozenset(("tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"))
 
 
@@ -71,31 +71,27 @@ def tree(**paths: str) -> Node:
 def slots(body: Any, root: Node) -> list[Slot]:
     """Every non-empty string of a body that the tree names."""
     found: list[Slot] = []
-    _walk(body, root, None, None, (), found)
+    place = tuple([body.get(n) for n in INDEXES]) if isinstance(body, dict) and "type" in body else ()
+    _walk(body, root, None, None, place, found)
     return found
 
 
 def _walk(value: Any, node: Node, holder: Any, key: Any, place: Place, found: list[Slot]) -> None:
     if isinstance(value, str):
-        if value and node.kind is not None:
+        if node.kind is not None:
             found.append(Slot(holder, key, place, node.kind))
-        return
-    if "**" in node.below and isinstance(value, dict | list):
+    elif "**" in node.below and isinstance(value, dict | list):
         for k in value if isinstance(value, dict) else range(len(value)):
             _walk(value[k], node.below["**"], value, k, (*place, k), found)
     elif isinstance(value, dict):
-        for name in INDEXES:
-            if isinstance(value.get(name), int):
-                place = (*place, value[name])
-        for k, below in node.below.items():
-            inside = value.get(k)
-            if inside:
-                _walk(inside, below, value, k, (*place, k), found)
+        below = node.below
+        for k, inside in value.items():
+            if inside and k in below:
+                _walk(inside, below[k], value, k, (*place, k), found)
     elif isinstance(value, list) and "*" in node.below:
-        below = node.below["*"]
         for i, item in enumerate(value):
-            numbered = isinstance(item, dict) and isinstance(item.get("index"), int)
-            _walk(item, below, value, i, place if numbered else (*place, i), found)
+            number = item.get("index", i) if isinstance(item, dict) else i
+            _walk(item, node.below["*"], value, i, (*place, number if isinstance(number, int) else i), found)
 
 
 # --- how each ends early ---------------------------------------------------------------------------------------------
@@ -253,23 +249,27 @@ class Facts:
         if not isinstance(body, dict):
             return
         for told in (body, body.get("response"), body.get("message")):
-            if isinstance(told, dict):
-                self.model = _first(told, str, "model") or self.model
+            if isinstance(told, dict) and not TELLING.isdisjoint(told):
+                self.model = _first(told, str, ("model",)) or self.model
                 usage = told["usage"] if isinstance(told.get("usage"), dict) else told
-                self.prompt_tokens = _first(usage, int, *PROMPT_TOKENS) or self.prompt_tokens
-                self.completion_tokens = _first(usage, int, *COMPLETION_TOKENS) or self.completion_tokens
-                self.finish = _first(told, str, "done_reason", "stop_type", "stop_reason") or self.finish
+                self.prompt_tokens = _first(usage, int, PROMPT_TOKENS) or self.prompt_tokens
+                self.completion_tokens = _first(usage, int, COMPLETION_TOKENS) or self.completion_tokens
+                self.finish = _first(told, str, FINISH) or self.finish
         choices = body.get("choices")
         for choice in choices if isinstance(choices, list) else ():
-            if isinstance(choice, dict):
-                self.finish = _first(choice, str, "finish_reason") or self.finish
+            if isinstance(choice, dict) and isinstance(choice.get("finish_reason"), str):
+                self.finish = choice["finish_reason"]
+        if self.model is None and isinstance(body.get("model"), str):
+            self.model = body["model"]
 
 
 PROMPT_TOKENS: Final = ("prompt_tokens", "input_tokens", "prompt_eval_count", "tokens_evaluated")
 COMPLETION_TOKENS: Final = ("completion_tokens", "output_tokens", "eval_count", "tokens_predicted")
+FINISH: Final = ("done_reason", "stop_type", "stop_reason")
+TELLING: Final = frozenset((*PROMPT_TOKENS, *COMPLETION_TOKENS, *FINISH, "usage"))
 
 
-def _first(told: dict[str, Any], kind: type, *names: str) -> Any:
+def _first(told: dict[str, Any], kind: type, names: tuple[str, ...]) -> Any:
     return next((told[n] for n in names if isinstance(told.get(n), kind)), None)
 
 

@@ -1,4 +1,4 @@
-"""A gateway without core: the proxy on a real socket with its own control, spool and register; orders are signed as core does."""
+"""A gateway without core: the proxy on a real socket with its own control, spool and register; orders signed as by core."""
 
 import asyncio
 import base64
@@ -128,6 +128,7 @@ def local_gateway(
         server.close()
         for connection in list(gateway.proxy.connections):
             connection.cut_now()
+        gateway.proxy.later.catch_up()
         gateway.proxy.pool.close()
         await asyncio.sleep(0)
 

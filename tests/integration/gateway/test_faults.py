@@ -1,4 +1,4 @@
-"""Models that lie, die and flood; callers that stall, leave and send rubbish: each sees what it would have seen, and is logged."""
+"""Models that lie, die and flood; callers that stall, leave and send rubbish: each sees what it would have seen."""
 
 import json
 import socket

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checkvalve.detection.register import Register
-from checkvalve.detection.types import Exposure
+from checkvalve.detection.types import Exposure, Finding
 from checkvalve.events.pseudonym import identifiers
 from checkvalve.gateway.control import Caller, Mode
 from checkvalve.gateway.framing import MAX_BODY, MAX_EVENT, Framer
@@ -33,6 +33,10 @@ class Seen:
 
     shown: list[tuple[str, str]] = field(default_factory=list)
     withheld: list[tuple[str, str]] = field(default_factory=list)
+    found: list[str] = field(default_factory=list)
+
+    def findings(self, _: Caller, found: list[Finding], model: str | None, *, site: str, inference: str) -> None:
+        self.found.extend(f.detector for f in found)
 
     def exposures(self, _: Caller, found: list[Exposure], model: str | None, *, site: str, withheld: bool = False) -> None:
         (self.withheld if withheld else self.shown).extend((e.subject, e.category) for e in found)
@@ -57,14 +61,21 @@ class Answer:
 
 
 def run(
-    parts: list[bytes], kind: str = SSE, encoding: str = "", *, mode: Mode = "pass", api: Api = CHAT, ref: str | None = None
+    parts: list[bytes],
+    kind: str = SSE,
+    encoding: str = "",
+    *,
+    mode: Mode = "pass",
+    api: Api = CHAT,
+    ref: str | None = None,
+    register: Register | None = None,
 ) -> Answer:
     framer, seen = Framer(kind, encoding), Seen()
     caller = Caller(site="s", context={"requester": {"ref": ref}} if ref else None, error=None)
     inspection = Inspection(
         api=api,
         framer=framer,
-        registers={"s": REGISTER},
+        registers={"s": register or REGISTER},
         caller=caller,
         inference="i",
         model="smol",
@@ -75,7 +86,7 @@ def run(
     for messages in itertools.chain(map(framer.feed, parts), (framer.finish() for _ in range(1))):
         if mode == "pass":
             sent += b"".join(m.raw for m in messages)
-            inspection.read(messages)
+            assert len(list(inspection.reading(messages, 1))) < 1_000
         elif not inspection.ended:
             sent += inspection.hold(messages)
     if not inspection.ended:
@@ -200,6 +211,26 @@ def test_words_that_hold_numbers_and_spelled_words_are_held_longer() -> None:
     assert text[held_from(text) :].startswith("030")
     spelled = "start of it: a n n a . s c h m i d t"
     assert held_from(spelled) == 0
+
+
+def test_a_name_that_two_people_share_is_held_until_it_is_settled() -> None:
+    """Two customers called Eva Novak: what nothing settles counts for both, and is not sent before that is known."""
+    shared = Register(KEY)
+    for ref in ("customer:1", "customer:2"):
+        shared.put(ref, identifiers(KEY, name="Eva Novak"), 1)
+    words = "and then there was more to say about the parcel that had been waiting " * 6
+    answer = run([tokens(f"It was Eva Novak {words}", 5)], mode="redact", register=shared)
+    assert said(answer.sent) == f"It was {MARK} {words}"
+    assert sorted(answer.seen.withheld) == [("customer:1", "name"), ("customer:2", "name")]
+
+
+def test_secrets_are_taken_out_and_told_though_they_are_nobodys() -> None:
+    secret = "ck_" + "0123456789abcdef" * 2 + "01234567"
+    text = f"The key is {secret} for the shop."
+    shown, held = run([tokens(text)]), run([tokens(text)], mode="redact")
+    assert (said(shown.sent), len(shown.seen.found)) == (text, 1)
+    assert said(held.sent) == f"The key is {MARK} for the shop."
+    assert held.inspection.withheld == 1
 
 
 def test_a_cut_answer_ends_politely_before_the_data() -> None:
@@ -354,6 +385,14 @@ def test_what_cannot_be_read_is_told() -> None:
     assert not run([b"this is no gzip"], encoding="gzip").framer.readable
     assert not run([gzip.compress(bytes(20_000_000))], encoding="gzip").framer.readable
     assert not run([b"x" * (MAX_BODY + 1)], JSON).framer.readable
+
+
+@pytest.mark.parametrize("half", [b"\\ud83d", b"\\uDE00", b"\xff", b"\xf0\x9f", b"\\ud83d\\ude00 \\ud83d"])
+def test_half_characters_do_not_hide_an_answer(half: bytes) -> None:
+    body = b'{"choices": [{"message": {"content": "' + half + b' Anna Schmidt."}}]}'
+    answer = run([body], JSON)
+    assert (answer.sent, answer.seen.shown) == (body, [("customer:7", "name")])
+    assert b"Schmidt" not in run([body], JSON, mode="redact").sent
 
 
 def test_an_event_longer_than_its_limit_does_not_hide_what_follows() -> None:

@@ -1,0 +1,414 @@
+"""What the gateway costs: latency and throughput against no gateway and against nginx as a plain proxy, in the same run.
+`python -m benchmarks.gateway --json`.
+
+A model server that answers at once, in a process of its own; 66 tokens an answer, whole or streamed as an event each. The
+gateway is the real command with 100,000 people registered; it verifies a signed context on every request, reads every token and
+logs every request durably; the events go to a core that only acknowledges them. nginx passes bytes on and logs nothing.
+
+`whole_*`, `streamed_*`: every connection asks again as soon as it is answered, so that the gateway is saturated.
+`*_cpu_ms` is processor time a request, which other work on the machine does not change (for `direct` the model server's own).
+`unread_*`: a gateway without a register, which passes on and logs. `paced_*`: 16 connections that ask every 200 ms, as callers
+notice it. `first_token_*`: one connection, 5 ms a token.
+"""
+
+import argparse
+import asyncio
+import base64
+import contextlib
+import json
+import os
+import platform
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import uvloop
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from checkvalve.events import jws
+from checkvalve.events.pseudonym import pseudonym
+from checkvalve.gateway.settings import Credentials, save_credentials, write_private
+
+PEOPLE: Final = 100_000
+CONNECTIONS: Final = (1, 16, 64)
+ROUNDS: Final = 3
+SECONDS: Final = 0.5  # a round of one target
+PACE_S: Final = 0.005  # between tokens where the first one is timed
+PATH: Final = "/v1/chat/completions"
+SITE: Final = "s-aaaaaaaaaaaa"
+TEXT: Final = """
+Thank you for your question about our return policy. You can send back anything within thirty days of delivery, unused and in
+its original box. Print the label from your account page, hand the parcel to any post office, and keep the receipt. Your money
+is refunded within a week after the parcel has reached our warehouse. Is there anything else that I can do for you?"""
+TOKENS: Final = [word + " " for word in TEXT.split()]
+USAGE: Final = {"prompt_tokens": 120, "completion_tokens": 66}
+QUESTION: Final = {
+    "model": "smol",
+    "messages": [
+        {"role": "system", "content": "You are the assistant of a shop. Answer briefly and kindly. " * 6},
+        {"role": "user", "content": "How do I send back a pair of shoes that I have bought last week?"},
+    ],
+}
+
+
+def event(delta: dict[str, str], **more: Any) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": None}
+    body = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "smol", "choices": [choice], **more}
+    data = b"data: " + json.dumps(body).encode() + b"\n\n"
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+EVENTS: Final = [event({"content": t}) for t in TOKENS]
+STREAM_HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+STREAM_END: Final = b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
+WHOLE_BODY: Final = json.dumps(
+    {"model": "smol", "choices": [{"index": 0, "message": {"content": "".join(TOKENS)}}], "usage": USAGE, "end": "END"}
+).encode()
+WHOLE: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (
+    len(WHOLE_BODY),
+    WHOLE_BODY,
+)
+TAILS: Final = {False: b'"END"}', True: b"0\r\n\r\n"}
+
+
+# --- the model server and core, in a process of their own ------------------------------------------------------------
+
+
+class Stub(asyncio.Protocol):
+    """Answers a chat completion as its body asks; takes events as core does."""
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        self.data = b""
+        self.pending: object = None
+
+    def data_received(self, data: bytes) -> None:
+        self.data += data
+        while (end := self.data.find(b"\r\n\r\n")) >= 0:
+            head = self.data[:end].lower()
+            at = head.find(b"content-length: ")
+            size = int(head[at + 16 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
+            if len(self.data) < end + 4 + size:
+                return
+            body, self.data = self.data[end + 4 : end + 4 + size], self.data[end + 4 + size :]
+            self.answer(head, body)
+
+    def answer(self, head: bytes, body: bytes) -> None:
+        if head.startswith(b"post /v1/events"):
+            first, _, count = head.split(b"checkvalve-sequence: ")[1].split(b"\r\n")[0].partition(b";count=")
+            said = b'{"acknowledged": %d}' % (int(first) + int(count) - 1)
+            self.transport.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said))
+        elif head.startswith(b"get"):
+            self.pending = asyncio.get_running_loop().call_later(15, self.transport.write, b"HTTP/1.1 304 Not Modified\r\n\r\n")
+        elif b'"pace"' in body:
+            self.pending = asyncio.get_running_loop().create_task(self.paced())
+        elif b'"stream"' in body:
+            self.transport.writelines([STREAM_HEAD, *EVENTS, STREAM_END])
+        else:
+            self.transport.write(WHOLE)
+
+    async def paced(self) -> None:
+        self.transport.write(STREAM_HEAD)
+        for part in EVENTS[:8]:
+            await asyncio.sleep(PACE_S)
+            self.transport.write(part)
+        self.transport.write(STREAM_END)
+
+
+async def serve_stub(port: int) -> None:
+    server = await asyncio.get_running_loop().create_server(Stub, "127.0.0.1", port)
+    await server.serve_forever()
+
+
+# --- callers ---------------------------------------------------------------------------------------------------------
+
+
+class Caller(asyncio.Protocol):
+    """Asks again as soon as it is answered; notes seconds to the first token and to the end."""
+
+    def __init__(self, request: bytes, tail: bytes, until: float, pause: float) -> None:
+        self.request, self.tail, self.until, self.pause = request, tail, until, pause
+        self.first: list[float] = []
+        self.whole: list[float] = []
+        self.done = asyncio.get_running_loop().create_future()
+        self.last = b""
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        self.ask()
+
+    def ask(self) -> None:
+        self.waiting = True
+        self.start = time.perf_counter()
+        self.transport.write(self.request)
+
+    def data_received(self, data: bytes) -> None:
+        if self.waiting and b"data:" in data:
+            self.waiting = False
+            self.first.append(time.perf_counter() - self.start)
+        self.last = (self.last + data)[-20:]
+        if self.last.endswith(self.tail):
+            now = time.perf_counter()
+            self.whole.append(now - self.start)
+            self.last = b""
+            if now > self.until:
+                self.transport.close()
+                self.done.set_result(None)
+            elif self.pause:
+                asyncio.get_running_loop().call_later(self.pause, self.ask)
+            else:
+                self.ask()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.done.done():
+            self.done.set_exception(ConnectionError(f"the connection was lost: {error}"))
+
+
+async def load(
+    port: int, request: bytes, *, streamed: bool, connections: int, seconds: float, pause: float = 0
+) -> tuple[list[float], list[float], float]:
+    """(seconds to the first token, seconds to the end, elapsed)."""
+    loop = asyncio.get_running_loop()
+    start = time.perf_counter()
+    made = [Caller(request, TAILS[streamed], start + seconds, pause) for _ in range(connections)]
+    for caller in made:
+        await loop.create_connection(lambda c=caller: c, "127.0.0.1", port)  # type: ignore[misc]
+    await asyncio.wait_for(asyncio.gather(*(c.done for c in made)), seconds + 30)
+    elapsed = time.perf_counter() - start
+    return [t for c in made for t in c.first], [t for c in made for t in c.whole], elapsed
+
+
+# --- what is measured ------------------------------------------------------------------------------------------------
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_for(port: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.05)
+    raise SystemExit("a server of the benchmark did not start")
+
+
+@contextlib.contextmanager
+def process(command: list[str], port: int) -> Iterator[int]:
+    started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        wait_for(port)
+        yield started.pid
+    finally:
+        os.killpg(started.pid, signal.SIGTERM)
+        started.wait(10)
+
+
+def nginx(directory: Path, upstream: int, port: int) -> list[str]:
+    binary = shutil.which("nginx") or "/usr/sbin/nginx"
+    (directory / "nginx.conf").write_text(f"""
+daemon off; worker_processes 1; pid {directory}/nginx.pid; error_log {directory}/nginx.log crit;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off; client_body_temp_path {directory}; proxy_temp_path {directory}; fastcgi_temp_path {directory};
+  uwsgi_temp_path {directory}; scgi_temp_path {directory}; keepalive_requests 10000000;
+  upstream model {{ server 127.0.0.1:{upstream}; keepalive 128; keepalive_requests 10000000; }}
+  server {{ listen 127.0.0.1:{port} backlog=1024;
+    location / {{ proxy_pass http://model; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; }} }}
+}}""")
+    return [binary, "-c", str(directory / "nginx.conf")]
+
+
+def prepare(directory: Path, shop: Ed25519PrivateKey, people: int) -> None:
+    """A paired gateway that has its shop and its register; without people no shop either, so that it reads nothing."""
+    key, core = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+
+    def b64(data: bytes) -> str:
+        return base64.b64encode(data).decode()
+
+    save_credentials(
+        directory,
+        Credentials(
+            keyid="gw.bench",
+            private_key=b64(key.private_bytes_raw()),
+            core_public_key=b64(core.public_key().public_bytes_raw()),
+        ),
+    )
+    secret = bytes(32)
+    rows = [{"ref": f"customer:{n}", "ids": [[c, pseudonym(secret, c, v)] for c, v in person(n)]} for n in range(1, people + 1)]
+    sites = {SITE: {"pseudonym_key": b64(secret), "contexts": {f"wp.{SITE}": b64(shop.public_key().public_bytes_raw())}}}
+    registers = {SITE: {"rev": people, "rows": rows}}
+    state = {"sites": sites if people else {}, "orders": [], "released": [], "registers": registers if people else {}}
+    write_private(directory / "control.json", json.dumps(state).encode())
+
+
+def person(n: int) -> list[tuple[Any, str]]:
+    first, last = f"first{n % 997}", f"last{n}"
+    return [
+        ("email", f"{first}.{last}@example.org"),
+        ("name", f"{first} {last}"),
+        ("name", f"{last} {first}"),
+        ("phone", f"{n:09d}"[-9:]),
+        ("address", f"street{n % 5000} {n % 200}"),
+        ("order_number", str(100_000 + n)),
+    ]
+
+
+def request(shop: Ed25519PrivateKey, **more: Any) -> bytes:
+    now = int(time.time())
+    claims = {
+        "site": SITE,
+        "trace": "a" * 32,
+        "plugin": "chat",
+        "route": "/ask",
+        "session": "5" * 32,
+        "iat": now,
+        "exp": now + 300,
+    }
+    token = jws.sign(claims, typ="checkvalve-context+jws", kid=f"wp.{SITE}", key=shop)
+    body = json.dumps(QUESTION | more).encode()
+    head = f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nCheckvalve-Context: {token}\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def percentile(values: list[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))] * 1000
+
+
+def memory_mb(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return round(int(status.split("VmRSS:")[1].split()[0]) / 1024, 1)
+
+
+async def settled(port: int) -> None:
+    """Wait until a gateway has read what it passed on."""
+    for _ in range(200):
+        with contextlib.suppress(OSError, KeyError):
+            if (await asyncio.to_thread(health, port))["unread_bytes"] == 0:
+                return
+        await asyncio.sleep(0.05)
+
+
+def cpu_s(group: int) -> float:
+    """Processor time that a process group has used."""
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[2]) == group:
+                ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+async def measure(targets: dict[str, int], groups: dict[str, int], shop: Ed25519PrivateKey) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, list[float]]] = {t: {} for t in targets}
+    for _ in range(ROUNDS):  # taken in turn, so that noise on the machine meets all
+        for streamed in (False, True):
+            sent = request(shop, **({"stream": True} if streamed else {}))
+            for count in CONNECTIONS:
+                for target, port in targets.items():
+                    used = cpu_s(groups[target])
+                    _, whole, elapsed = await load(port, sent, streamed=streamed, connections=count, seconds=SECONDS)
+                    if target == "gateway":
+                        await settled(port)
+                    name = f"{'streamed' if streamed else 'whole'}_{count}"
+                    for figure, value in (
+                        ("cpu_ms", (cpu_s(groups[target]) - used) / len(whole) * 1000),
+                        ("requests_per_second", len(whole) / elapsed),
+                        ("p50_ms", percentile(whole, 0.5)),
+                        ("p99_ms", percentile(whole, 0.99)),
+                    ):
+                        found[target].setdefault(f"{name}_{figure}", []).append(value)
+        for target, port in targets.items():
+            for streamed in (False, True):
+                sent = request(shop, **({"stream": True} if streamed else {}))
+                _, whole, _ = await load(port, sent, streamed=streamed, connections=16, seconds=SECONDS, pause=0.2)
+                for share in (0.5, 0.99):
+                    name = f"paced_{'streamed' if streamed else 'whole'}_p{share * 100:.0f}_ms"
+                    found[target].setdefault(name, []).append(percentile(whole, share))
+            first, _, _ = await load(port, request(shop, stream=True, pace=True), streamed=True, connections=1, seconds=0.8)
+            found[target].setdefault("first_token_p50_ms", []).append(percentile(first, 0.5) - PACE_S * 1000)
+    return {t: {n: round(statistics.median(v), 3) for n, v in figures.items()} for t, figures in found.items()}
+
+
+def gateway(directory: Path, upstream: int, port: int) -> list[str]:
+    command = [sys.executable, "-m", "checkvalve.cli", "gateway", "--data", str(directory), "--listen", f"127.0.0.1:{port}"]
+    return [*command, "--core", f"http://127.0.0.1:{upstream}", "--upstream", f"http://127.0.0.1:{upstream}"]
+
+
+def health(port: int) -> Any:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/.checkvalve/health") as answer:
+        return json.load(answer)
+
+
+def run(directory: Path) -> dict[str, Any]:
+    shop = Ed25519PrivateKey.generate()
+    ports = {name: free_port() for name in ("direct", "nginx", "gateway", "unread")}
+    stub = ports["direct"]
+    for name, people in (("gateway", PEOPLE), ("unread", 0)):
+        prepare(directory / name / "gateway", shop, people)
+    commands = {
+        "direct": [sys.executable, "-m", "benchmarks.gateway", "--stub", str(stub)],
+        "nginx": nginx(directory, stub, ports["nginx"]),
+        **{name: gateway(directory / name, stub, ports[name]) for name in ("gateway", "unread")},
+    }
+    with contextlib.ExitStack() as stack:
+        groups = {name: stack.enter_context(process(command, ports[name])) for name, command in commands.items()}
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            found = runner.run(measure(ports, groups, shop))
+        state = health(ports["gateway"])
+        memory = memory_mb(groups["gateway"])
+    own, direct, peer = found["gateway"], found["direct"], found["nginx"]
+    figures: dict[str, Any] = dict(own)
+    for name in (n for n in own if n.endswith("_ms")):
+        figures[f"added_{name}"] = round(own[name] - direct[name], 3)
+    for name in (n for n in own if n.endswith("_per_second")):
+        figures[name.replace("requests_per_second", "share_of_nginx")] = round(own[name] / peer[name], 3)
+    figures |= {f"unread_{n}": v for n, v in found["unread"].items()}
+    figures |= {"people": state["registers"][0]["people"], "identifiers": state["registers"][0]["identifiers"]}
+    figures |= {"memory_mb": memory, "events_dropped": state["spool"]["dropped"]}
+    machine = {
+        "cpus": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+    peers = {f"{t}_{n}": v for t in ("direct", "nginx") for n, v in found[t].items()}
+    return {"machine": machine, "figures": figures, "peers": peers}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.add_argument("--stub", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.stub:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve_stub(arguments.stub))
+        return
+    if not (shutil.which("nginx") or Path("/usr/sbin/nginx").exists()):
+        raise SystemExit("nginx is missing: apt-get install nginx-light")
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as directory:  # not /tmp, which may be memory
+        result = run(Path(directory))
+    if arguments.json:
+        print(json.dumps(result))
+        return
+    for name, value in (result["figures"] | result["peers"]).items():
+        print(f"{name:44} {value:>12}")
+
+
+if __name__ == "__main__":
+    main()
