@@ -25,6 +25,7 @@ AT_ONCE: Final = 200  # code points read before something else gets its turn
 HELD_PIECES: Final = 5  # the longest name or address line
 HELD_NUMBERS: Final = 17  # the longest telephone number, in groups; a postcode's reach to the surname is shorter
 HELD_LONGEST: Final = 1024  # code points
+REPETITIONS: Final = frozenset(("logprobs", "tokens", "completion_probabilities", "probs", "context"))
 _PIECE: Final = re.compile(r"\S+")
 _DIGIT: Final = re.compile(r"\d")
 
@@ -197,7 +198,7 @@ class Inspection:
                 slot.holder[slot.key], changed = kept, True
             self._keep(slot, kept)
         if changed:
-            _drop_logprobs(message.body)
+            _drop_repetitions(message.body)
         out = message.rendered(framing) if changed else message.raw
         return out + self._end() if ended and framing != "body" else out
 
@@ -298,9 +299,14 @@ def _framed(message: dict[str, Any] | str, framing: Framing) -> bytes:
     return Message(b"", message).rendered(framing)
 
 
-def _drop_logprobs(body: Any) -> None:
-    """They repeat the text token by token."""
-    choices = body.get("choices") if isinstance(body, dict) else None
-    for choice in choices if isinstance(choices, list) else ():
-        if isinstance(choice, dict) and "logprobs" in choice:
-            choice["logprobs"] = None
+def _drop_repetitions(body: Any) -> None:
+    """Token numbers and probabilities say again what the text said."""
+    if isinstance(body, list):
+        for item in body:
+            _drop_repetitions(item)
+    elif isinstance(body, dict):
+        for key, value in body.items():
+            if key in REPETITIONS and value:
+                body[key] = [] if isinstance(value, list) else None
+            else:
+                _drop_repetitions(value)

@@ -242,11 +242,13 @@ def test_a_cut_answer_ends_politely_before_the_data() -> None:
 
 
 @pytest.mark.parametrize("mode", ["redact", "cut"])
-def test_logprobs_do_not_tell_what_was_taken_out(mode: Mode) -> None:
+def test_token_numbers_and_probabilities_do_not_tell_what_was_taken_out(mode: Mode) -> None:
     choice = {"index": 0, "message": {"content": "Anna Schmidt"}, "logprobs": {"content": [{"token": "Schmidt"}]}}
     answer = run([json.dumps({"choices": [choice]}).encode()], JSON, mode=mode)
     assert b"Schmidt" not in answer.sent
     assert json.loads(answer.sent)["choices"][0]["logprobs"] is None
+    llama = json.dumps({"content": "Anna Schmidt", "tokens": [29, 83], "stop": True}).encode()
+    assert json.loads(run([llama], JSON, mode=mode, api=APIS["completion"]).sent)["tokens"] == []
 
 
 def test_what_cannot_be_read_is_not_let_through_while_answers_are_held() -> None:
