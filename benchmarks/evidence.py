@@ -46,11 +46,11 @@ POSTGRES: Final = Path("/usr/lib/postgresql/15/bin")
 def questions(total: int) -> dict[str, tuple[Question, dict[str, Any]]]:
     """What is asked, of a moment in the middle of the month."""
     middle = generator.START_MS + generator.MONTH_MS // 2
-    rows = generator.segment(total // 2, total // 2 + 2000, total)
-    event = next(r for r in rows["events"].to_pylist() if r["requester"] != "anonymous")
-    inference = rows["inferences"].slice(0, 1).to_pylist()[0]
+    rows = {t: r.to_pylist() for t, r in generator.segment(total // 2 - 5000, total // 2, total).items()}
+    event = next(r for r in rows["events"] if r["requester"] != "anonymous")
+    inference, shown = rows["inferences"][0], rows["exposures"][0]
+    said = sorted(r["token"] for r in rows["postings"] if r["entry"] == inference["entry"])
     week = {"since": middle - 7 * 24 * 3_600_000, "until": middle}
-    person = int(event["requester"].split(":")[1])
     return {
         "trace": (QUESTIONS["trace"], {"trace": inference["trace"]}),
         "session_1h": (
@@ -61,10 +61,10 @@ def questions(total: int) -> dict[str, tuple[Question, dict[str, Any]]]:
                 "until": event["time_ms"] + 3_600_000,
             },
         ),
-        "scope_plugin_7_days": (QUESTIONS["scope"], {"plugin": "plugin-3", **week}),
+        "scope_plugin_7_days": (QUESTIONS["scope"], {"plugin": shown["plugin"], **week}),
         "subject": (QUESTIONS["subject"], {"subject": event["requester"]}),
-        "value_rare": (value([[generator.address_token(person)]]), {}),
-        "value_of_three_words": (value([[generator.word_token(n) for n in (3, 40, 300)]]), {}),
+        "value_rare": (value([[generator.order_token(inference["entry"])]]), {}),
+        "value_of_three_words": (value([said[20:120:40]]), {}),
         "counts_30_days": (
             QUESTIONS["counts"],
             {"since": generator.START_MS, "until": generator.START_MS + generator.MONTH_MS},

@@ -17,6 +17,7 @@ MONTH_MS: Final = 30 * 24 * 3_600_000
 PEOPLE: Final = 200_000
 WORDS: Final = 50_000
 
+_WORD: Final = "CREATE MACRO word(n) AS (hash('word' || n::BIGINT) % 4294967296)::BIGINT - 2147483648"
 _EVENTS: Final = """
 WITH numbered AS (
   SELECT i, hash(i) % 100 AS kind, i // 40 * 4 + hash(i, 1) % 4 AS visit FROM range({first}, {until}) AS t(i)
@@ -78,7 +79,7 @@ def segment(first: int, until: int, total: int) -> dict[str, pa.Table]:
     times = {"first": first, "until": until, "total": total, "start": START_MS, "month": MONTH_MS}
     values = times | {"people": PEOPLE, "words": WORDS}
     with duckdb.connect(":memory:", config={"threads": 2}) as db:
-        db.execute("CREATE MACRO word(n) AS (hash('word' || n::BIGINT) % 4294967296)::BIGINT - 2147483648")
+        db.execute(_WORD)
         db.execute(f"CREATE TABLE made AS {_EVENTS.format(**values)}")
         return {
             name: db.sql(query.format(**values)).to_arrow_table().select(TABLES[name].names).cast(TABLES[name])
@@ -86,17 +87,10 @@ def segment(first: int, until: int, total: int) -> dict[str, pa.Table]:
         }
 
 
-def address_token(person: int) -> int:
-    """The token of a person's e-mail address."""
-    return _word(WORDS + person)
-
-
-def word_token(number: int) -> int:
-    return _word(number)
-
-
-def _word(number: int) -> int:
+def order_token(entry: int) -> int:
+    """The token of the order number that an inference or an order names: no other entry has it."""
     with duckdb.connect(":memory:") as db:
-        row = db.execute("SELECT (hash('word' || ?::BIGINT) % 4294967296)::BIGINT - 2147483648", [number]).fetchone()
+        db.execute(_WORD)
+        row = db.execute("SELECT word(1000000 + ?)", [entry]).fetchone()
     assert row is not None
     return int(row[0])

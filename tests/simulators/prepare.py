@@ -36,6 +36,7 @@ NEEDS: Final = {
     "php": Need(packages=wordpress.PACKAGES, missing=_php),
     "npm": Need(packages=("npm",), missing=_command("npm")),
     "chromium": Need(packages=("chromium",), missing=_command("chromium", "chromium-browser", "google-chrome")),
+    "java": Need(packages=("openjdk-17-jre-headless",), missing=_command("java")),  # the Spark cluster of the tests
     "poppler": Need(packages=("poppler-utils",), missing=_command("pdftoppm")),
 }
 
