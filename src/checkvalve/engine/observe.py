@@ -144,7 +144,8 @@ def summary(found: Event) -> str:
             verb = "log-out" if found.activity_id == 2 else "log-in"
             return f"{verb}{' failed' if body.get('status_id') == 2 else ''}: {_uid(body, 'user')}"
         case ocsf.ACCOUNT_CHANGE:
-            return f"user {'deleted' if found.activity_id == 6 else 'created'}: {_uid(body, 'user')}"
+            what = {1: "user created", 6: "user deleted"}.get(found.activity_id) or body.get("activity_name") or "user changed"
+            return f"{what}: {_uid(body, 'user')}"[:MAX_TEXT]
         case ocsf.USER_ACCESS:
             privileges = body.get("privileges")
             listed = ", ".join(map(str, privileges[:5])) if isinstance(privileges, list) else "?"
@@ -159,15 +160,17 @@ def summary(found: Event) -> str:
                 7: "disabled",
                 8: "updated",
             }
-            return f"plugin {verbs.get(found.activity_id, 'changed')}: {_uid(body, 'app')}"
+            uid = _uid(body, "app")
+            kind = "theme" if uid.startswith("theme:") else "WordPress" if uid == "wordpress" else "plugin"
+            return f"{kind} {verbs.get(found.activity_id, 'changed')}: {uid.removeprefix('theme:')}"
         case ocsf.WEB_RESOURCES:
             order = _dict(own.get("order"))
-            change = f"{order.get('from')} to {order.get('to')}" if found.activity_id == 3 else "created"
+            change = _order_change(found.activity_id, order)
             return f"{'probe ' if order.get('probe') else ''}order {order.get('number', '?')}: {change}"[:MAX_TEXT]
         case ocsf.USER_INVENTORY:
             return "register of people updated"
         case ocsf.HTTP_ACTIVITY:
-            return f"call to the model by {own.get('plugin') or 'the shop'}"[:MAX_TEXT]
+            return _call(own, _dict(body.get("http_response")).get("code"))[:MAX_TEXT]
         case ocsf.DETECTION_FINDING:
             return f"{len(_list(own.get('exposures')))} exposure(s) seen in an answer"
         case ocsf.REMEDIATION_ACTIVITY:
@@ -178,9 +181,50 @@ def summary(found: Event) -> str:
             return f"inference: {inference.get('outcome', '?')}, {inference.get('completion_tokens')} tokens"[:MAX_TEXT]
         case ocsf.API_ACTIVITY:
             api, answer = _dict(body.get("api")), _dict(body.get("http_response"))
-            return f"{api.get('operation', '?')} -> {answer.get('code', '?')}"[:MAX_TEXT]
+            code = f" -> {answer['code']}" if "code" in answer else ""
+            return f"{api.get('operation', '?')}{code}"[:MAX_TEXT]
+        case _:
+            return _shop_change(found)[:MAX_TEXT]
+
+
+def _shop_change(found: Event) -> str:
+    """One line about what was kept, edited, run, mailed or read in the shop."""
+    own, body = found.own, found.body
+    match found.class_uid:
+        case ocsf.ENTITY_MANAGEMENT:
+            verb = {1: "made", 2: "read", 3: "changed", 4: "deleted"}.get(found.activity_id, "touched")
+            return f"{_dict(body.get('entity')).get('type', '?')} {verb}: {_uid(body, 'entity')}"
+        case ocsf.FILE_ACTIVITY:
+            done = "edited in wp-admin" if body.get("status_id") == 1 else "not edited, although somebody tried"
+            return f"file {done}: {_dict(body.get('file')).get('path', '?')}"
+        case ocsf.SCHEDULED_JOB:
+            verb = "ran" if found.activity_id == 6 else "scheduled for the first time"
+            return f"cron job {verb}: {_dict(body.get('job')).get('name', '?')}"
+        case ocsf.EMAIL_ACTIVITY:
+            return f"mail not sent, to {_dict(own.get('mail')).get('recipients', '?')} recipient(s)"
+        case ocsf.DATASTORE_ACTIVITY:
+            data = _dict(own.get("data"))
+            count = f" {data['count']}" if "count" in data else ""
+            via = f" through {data['via']}" if "via" in data else ""
+            return f"{'erased' if found.activity_id == 7 else 'read'}:{count} {data.get('what', '?')}{via}"
         case _:
             return f"event of class {found.class_uid}"
+
+
+def _order_change(activity_id: int, order: dict[str, Any]) -> str:
+    if activity_id == 4:
+        return f"deleted ({order.get('deleted', '?')})"
+    if "refund" in order:
+        return f"refund {order['refund']}"
+    return f"{order.get('from')} to {order.get('to')}" if activity_id == 3 else "created"
+
+
+def _call(own: dict[str, Any], code: Any) -> str:
+    if "webhook" in own:
+        hook = _dict(own["webhook"])
+        return f"webhook {hook.get('id', '?')} ({hook.get('topic', '?')}) sent to {hook.get('host', '?')} -> {code}"
+    past = ", past the gateway" if own.get("direct") is True else ""
+    return f"call to the model by {own.get('plugin') or 'the shop'}{past}"
 
 
 def _object(body: dict[str, Any]) -> str | None:

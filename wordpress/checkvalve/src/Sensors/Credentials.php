@@ -23,7 +23,7 @@ final class Credentials extends Sensor {
 		$this->listen( 'wp_delete_application_password', 'deleted', 10, 2 );
 		$this->listen( 'application_password_did_authenticate', 'used', 10, 2 );
 		$this->listen( 'application_password_failed_authentication', 'refused', 10, 1 );
-		$this->listen( 'wp_set_password', 'set', 10, 2 );
+		$this->listen( 'wp_set_password', 'set', 10, 3 );
 		$this->listen( 'profile_update', 'updated', 10, 2 );
 		$this->listen( 'password_reset', 'reset', 10, 1 );
 		$this->listen( 'retrieve_password', 'asked', 10, 1 );
@@ -59,8 +59,12 @@ final class Credentials extends Sensor {
 		}
 	}
 
-	protected function set( $password, $user_id ): void {
-		$this->password( (int) $user_id, 3 );
+	/** WordPress fires this for the first password of a new user too. @param \WP_User|null $old Before; older versions do not tell. */
+	protected function set( $password, $user_id, $old = null ): void {
+		$now = get_userdata( (int) $user_id );
+		if ( ! is_object( $old ) || ! $now || $old->user_pass !== $now->user_pass ) {
+			$this->password( (int) $user_id, 3 );
+		}
 	}
 
 	/** WordPress before 6.2 has no other word of a password changed in a profile. @param \WP_User $old */

@@ -58,7 +58,11 @@ final class Reads extends Sensor {
 		$this->row( null, $order );
 	}
 
+	/** The search; the page of an order shows its customer by the same filter. */
 	protected function found( $customers ): void {
+		if ( ! wp_doing_ajax() ) {
+			return;
+		}
 		$this->shown['customers'] = ( $this->shown['customers'] ?? array() ) + array_fill_keys( array_keys( (array) $customers ), true );
 	}
 
