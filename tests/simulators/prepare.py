@@ -37,6 +37,7 @@ NEEDS: Final = {
     "npm": Need(packages=("npm",), missing=_command("npm")),
     "chromium": Need(packages=("chromium",), missing=_command("chromium", "chromium-browser", "google-chrome")),
     "java": Need(packages=("openjdk-17-jre-headless",), missing=_command("java")),  # the Spark cluster of the tests
+    "openssl": Need(packages=("openssl",), missing=_command("openssl")),  # the time stamping authority of the tests
     "poppler": Need(packages=("poppler-utils",), missing=_command("pdftoppm")),
 }
 

@@ -4,16 +4,17 @@ import argparse
 from dataclasses import asdict
 from typing import Any
 
-from checkvalve.cli import ingest, looking
+from checkvalve.cli import anchor, ingest, looking
 from checkvalve.cli.output import NO, OK, console, print_json
 from checkvalve.engine import looking as engine_looking
 from checkvalve.engine import offline, story
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.settings import data_dir, load_settings
 from checkvalve.evidence import bundle, checkpoint
+from checkvalve.evidence.anchor import Trust, trust_of
 from checkvalve.evidence.errors import VerificationError
 from checkvalve.evidence.verify import Verified
-from checkvalve.regimes.deadline import parse_time
+from checkvalve.regimes.deadline import from_ms, parse_time, rfc3339
 
 STORY = ("time", "within_ms", "clock_skew_ms", "entry", "kind", "source", "what", "who", "plugin", "route")
 
@@ -26,6 +27,8 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     )
     verify.add_argument("bundle", nargs="?", help="a file made by `checkvalve case export`")
     verify.add_argument("--key", help="the log's public key, or a file that holds it (see `checkvalve evidence key`)")
+    verify.add_argument("--tsa-root", metavar="FILE", help="root certificate of a time stamping authority that you trust, PEM")
+    verify.add_argument("--witness-key", metavar="KEY", action="append", default=[], help="key of a witness that you trust")
     verify.set_defaults(run=_verify)
     key = actions.add_parser("key", parents=[common], help="the log's public key; give it to whoever checks bundles")
     key.set_defaults(run=_key)
@@ -36,12 +39,13 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
         scope.add_argument(f"--{name}")
     scope.set_defaults(run=_scope)
     ingest.add_parser(actions, common)
+    anchor.add_parsers(actions, common)
     looking.add_parsers(actions, common)
 
 
 def _verify(arguments: argparse.Namespace) -> int:
     if arguments.bundle:
-        result = bundle.verify(offline.read_file(arguments.bundle), _public_key(arguments.key))
+        result = bundle.verify(offline.read_file(arguments.bundle), _public_key(arguments.key), _trust(arguments))
     else:
         result = offline.verify_live(load_settings(data_dir(arguments.data)))
     if arguments.json:
@@ -49,6 +53,14 @@ def _verify(arguments: argparse.Namespace) -> int:
     else:
         _tell(result)
     return OK if result.ok else NO
+
+
+def _trust(arguments: argparse.Namespace) -> Trust:
+    root = offline.read_file(arguments.tsa_root) if arguments.tsa_root else b""
+    try:
+        return trust_of(root, "\n".join(arguments.witness_key).encode())
+    except VerificationError as error:
+        raise EngineError("bad_trust", error.what) from error
 
 
 def _public_key(given: str | None) -> bytes | None:
@@ -69,6 +81,9 @@ def _tell(result: Verified) -> None:
         for flaw in result.errors:
             place = f", entry {flaw.entry}" if flaw.entry is not None else ""
             console.print(f"  {flaw.file}{place}: {flaw.what}")
+    for a in result.anchors:
+        doubt = "" if a.trusted else " (checked with what the bundle itself says of them)"
+        console.print(f"  {a.by}: the first {a.size} entries were there at {rfc3339(from_ms(a.time_ms))}{doubt}")
     if result.uncovered:
         console.print(f"  {result.uncovered} newest entries are not signed yet")
     if result.key and not result.key_trusted:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from sqlalchemy import func, select
 
+from checkvalve.engine import anchoring
 from checkvalve.engine.accounts import Accounts
 from checkvalve.engine.changed import Changed
 from checkvalve.engine.hands import Hands
@@ -56,6 +57,7 @@ class Core:
         self.worker = Worker(state, hands, self.orders, self.decide, settings, self.changed, now_ms)
         self._digesting: asyncio.Task[None] | None = None
         self._sealing: asyncio.Task[None] | None = None
+        self._anchoring: asyncio.Task[None] | None = None
         self._asker: Asker | None = None
 
     def now_ms(self) -> int:
@@ -67,12 +69,13 @@ class Core:
         self._digesting = asyncio.create_task(self.pipeline.run())
         await asyncio.to_thread(self._erase_again)
         self._sealing = asyncio.create_task(self._seal())
+        self._anchoring = asyncio.create_task(anchoring.keep_anchoring(self.settings, self.identity))
         await self.worker.start()
 
     async def stop(self) -> None:
         await self.worker.stop()
         await self.committer.stop()
-        tasks = [task for task in (self._digesting, self._sealing) if task is not None]
+        tasks = [task for task in (self._digesting, self._sealing, self._anchoring) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

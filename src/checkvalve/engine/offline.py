@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy import ColumnElement, insert, select
 
 from checkvalve.detection.register import Register
-from checkvalve.engine import cases, casework, completeness
+from checkvalve.engine import anchoring, cases, casework, completeness
 from checkvalve.engine.accounts import Accounts
 from checkvalve.engine.completeness import SensorStatement
 from checkvalve.engine.core import now_ms, open_core
@@ -29,6 +29,7 @@ from checkvalve.engine.settings import Settings, make_private
 from checkvalve.events.pseudonym import identifiers
 from checkvalve.evidence import bundle, checkpoint, entry
 from checkvalve.evidence.merkle import inclusion_proof
+from checkvalve.evidence.tiles import tiles
 from checkvalve.evidence.verify import Verified, verify_log
 from checkvalve.incidents.scope import Scope, scope_of
 from checkvalve.notifications.notification import Notification
@@ -81,7 +82,7 @@ def prepared(settings: Settings) -> Iterator[State]:
         state.close()
 
 
-def _existing(settings: Settings) -> Identity:
+def identity_of(settings: Settings) -> Identity:
     """The keys of an installation that is there: a question makes none."""
     if not settings.state_file.exists():
         raise EngineError("no_data", f"there is no Checkvalve data in {settings.data}; run `checkvalve up` or give --data DIR")
@@ -92,7 +93,7 @@ def verify_live(settings: Settings) -> Verified:
     """The log, and the segments sealed from it."""
     from checkvalve.store.archive import Reading  # slow to import, and this module is everybody's
 
-    identity = _existing(settings)
+    identity = identity_of(settings)
     found = verify_log(LogFiles(settings.data / "log"), origin=identity.origin, public_key=identity.log_public)
     reading = Reading(directory=settings.archive_dir, origin=identity.origin, public_key=identity.log_public)
     flaws = reading.flaws()
@@ -100,7 +101,7 @@ def verify_live(settings: Settings) -> Verified:
 
 
 def public_key_text(settings: Settings) -> str:
-    identity = _existing(settings)
+    identity = identity_of(settings)
     return checkpoint.verifier_key(identity.origin, identity.log_public)
 
 
@@ -179,7 +180,8 @@ def export_case(settings: Settings, case: str) -> bytes:
     identity = load_identity(settings.data)
     files = LogFiles(settings.data / "log")
     head = files.checkpoint()
-    size = checkpoint.verify(head, origin=identity.origin, public_key=identity.log_public).size
+    signed = checkpoint.verify(head, origin=identity.origin, public_key=identity.log_public)
+    size = signed.size
     data = files.leaves()[: 32 * size]
     leaves = [data[i : i + 32] for i in range(0, len(data), 32)]
     keys = RecordKeys(settings.data / "keys.db")
@@ -206,7 +208,24 @@ def export_case(settings: Settings, case: str) -> bytes:
         head=head,
         origin=identity.origin,
         key=identity.log_key,
+        anchors=anchoring.for_bundle(settings, signed, leaves),
     )
+
+
+def export_tiles(settings: Settings, directory: Path) -> int:
+    """The tree as C2SP tlog-tiles below `directory`; returns how many tiles."""
+    identity = identity_of(settings)
+    files = LogFiles(settings.data / "log")
+    head = files.checkpoint()
+    size = checkpoint.verify(head, origin=identity.origin, public_key=identity.log_public).size
+    data = files.leaves()[: 32 * size]
+    made = dict(tiles([data[i : i + 32] for i in range(0, len(data), 32)]))
+    for name, content in made.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    (directory / "checkpoint").write_bytes(head)
+    return len(made)
 
 
 def _records(files: LogFiles, numbers: set[int]) -> Iterator[tuple[int, bytes]]:

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from checkvalve.evidence import checkpoint, entry
+from checkvalve.evidence import anchor, checkpoint, entry
 from checkvalve.evidence.checkpoint import Checkpoint
 from checkvalve.evidence.errors import VerificationError
 from checkvalve.evidence.merkle import leaf_hash, root_from_inclusion
@@ -28,6 +28,10 @@ CHECKPOINT: Final = "checkpoint"
 PUBLIC_KEY: Final = "log.pub"
 PROOFS: Final = "proofs.json"
 FORMAT: Final = "checkvalve-bundle/1"
+ANCHORED: Final = "checkvalve-bundle/2"  # with anchors; what has none stays readable to whoever knows version 1
+FORMATS: Final = (FORMAT, ANCHORED)
+ROOTS: Final = "anchors/roots.pem"
+WITNESSES: Final = "anchors/witnesses"
 MAX_BYTES: Final = 1024 * 1024 * 1024
 _NAMED = frozenset({MANIFEST, MANIFEST_NOTE, CHECKPOINT, PUBLIC_KEY, PROOFS})
 _ENTRY_FILE = re.compile(r"entries/(0|[1-9][0-9]{0,18})\.(?:rec|key)")
@@ -54,9 +58,15 @@ def build(
     head: bytes,
     origin: str,
     key: Ed25519PrivateKey,
+    anchors: Mapping[str, bytes] | None = None,
 ) -> bytes:
-    """The bundle's bytes. `head` is the signed checkpoint the proofs lead to, `created` an RFC 3339 time."""
+    """The bundle's bytes. `head` is the signed checkpoint the proofs lead to, `created` an RFC 3339 time.
+
+    `anchors`: files as in `evidence.anchor`, with `roots.pem` and `witnesses` (verifier keys, one a line) if there are any.
+    """
     files = {f"documents/{name}": content for name, content in documents.items()}
+    files |= {f"anchors/{name}": content for name, content in (anchors or {}).items()}
+    form = ANCHORED if anchors else FORMAT
     proofs = {}
     for e in entries:
         files[f"entries/{e.number}.rec"] = e.record
@@ -67,14 +77,14 @@ def build(
     files[CHECKPOINT] = head
     files[PUBLIC_KEY] = (checkpoint.verifier_key(origin, key.public_key().public_bytes_raw()) + "\n").encode()
     manifest = {
-        "format": FORMAT,
+        "format": form,
         "case": case,
         "created": created,
         "files": {n: hashlib.sha256(c).hexdigest() for n, c in files.items()},
     }
     files[MANIFEST] = msgspec.json.format(msgspec.json.encode(manifest, order="sorted"), indent=1)
     digest = hashlib.sha256(files[MANIFEST]).hexdigest()
-    files[MANIFEST_NOTE] = checkpoint.sign_note(f"{FORMAT}\n{digest}\n", name=origin, key=key)
+    files[MANIFEST_NOTE] = checkpoint.sign_note(f"{form}\n{digest}\n", name=origin, key=key)
     return _zip(files)
 
 
@@ -88,8 +98,11 @@ def _zip(files: Mapping[str, bytes]) -> bytes:
     return out.getvalue()
 
 
-def verify(data: bytes, public_key: bytes | None = None) -> Verified:
-    """Check a bundle. Without a key the one inside is used and `key_trusted` is False: compare `key` by another way."""
+def verify(data: bytes, public_key: bytes | None = None, trust: anchor.Trust = anchor.NOBODY) -> Verified:
+    """Check a bundle. Without a key the one inside is used and `key_trusted` is False: compare `key` by another way.
+
+    Anchors are checked against `trust`, or else against the roots and witnesses inside, and then are not `trusted`.
+    """
     try:
         files = _unzip(data)
     except VerificationError as error:
@@ -104,6 +117,8 @@ def verify(data: bytes, public_key: bytes | None = None) -> Verified:
     flaws = _check_manifest(files, origin, key)
     head, entry_flaws = _check_entries(files, origin, key)
     flaws += [f for f in entry_flaws if f not in flaws]
+    anchored, anchor_flaws = _check_anchors(files, origin, key, trust)
+    flaws += anchor_flaws
     if not flaws and _zip(files) != data:
         flaws.append(Flaw(entry=None, file="bundle", what=f"the container differs at byte {_first_difference(files, data)}"))
     return Verified(
@@ -113,6 +128,7 @@ def verify(data: bytes, public_key: bytes | None = None) -> Verified:
         errors=tuple(flaws),
         key=checkpoint.verifier_key(origin, key),
         key_trusted=trusted,
+        anchors=tuple(anchored),
     )
 
 
@@ -167,7 +183,8 @@ def _check_manifest(files: Mapping[str, bytes], origin: str, key: bytes) -> list
         text = checkpoint.open_note(files.get(MANIFEST_NOTE, b""), name=origin, public_key=key)
     except VerificationError as error:
         return [Flaw(entry=None, file=MANIFEST_NOTE, what=error.what)]
-    if text != f"{FORMAT}\n{hashlib.sha256(files.get(MANIFEST, b'')).hexdigest()}\n":
+    digest = hashlib.sha256(files.get(MANIFEST, b"")).hexdigest()
+    if text not in [f"{form}\n{digest}\n" for form in FORMATS]:
         return [Flaw(entry=None, file=MANIFEST, what="is not the manifest that was signed")]
     try:
         listed = msgspec.json.decode(files.get(MANIFEST, b""), type=_Manifest).files
@@ -204,9 +221,26 @@ def _check_entries(files: Mapping[str, bytes], origin: str, key: bytes) -> tuple
             flaws += _check_entry(files, number, proofs.get(str(number)), head)
         elif number is not None and f"entries/{number}.rec" not in files:
             flaws.append(Flaw(entry=number, file=name, what="is a key without its record"))
-        elif number is None and name not in _NAMED and not name.startswith("documents/"):
+        elif number is None and name not in _NAMED and not name.startswith(("documents/", "anchors/")):
             flaws.append(Flaw(entry=None, file=name, what="is not a file of a bundle"))
     return head.text(), flaws
+
+
+def _check_anchors(
+    files: Mapping[str, bytes], origin: str, key: bytes, trust: anchor.Trust
+) -> tuple[list[anchor.Anchored], list[Flaw]]:
+    held = {n.removeprefix("anchors/"): c for n, c in files.items() if n.startswith("anchors/") and n not in (ROOTS, WITNESSES)}
+    odd = [f"anchors/{n}" for n in held if not anchor.NAME.fullmatch(n)]
+    flaws = [Flaw(entry=None, file=name, what="is not a file of a bundle") for name in odd]
+    found: list[anchor.Anchored] = []
+    for size in sorted({int(m[1]) for n in held if (m := anchor.NAME.fullmatch(n))}):
+        try:
+            head = checkpoint.verify(files.get(CHECKPOINT, b""), origin=origin, public_key=key)
+            given = anchor.trust_of(files.get(ROOTS, b""), files.get(WITNESSES, b""))
+            found += anchor.verify(held, size, head, origin=origin, public_key=key, trust=trust, given=given)
+        except VerificationError as error:
+            flaws.append(Flaw(entry=None, file=f"anchors/{size}", what=error.what))
+    return found, flaws
 
 
 def _check_entry(files: Mapping[str, bytes], number: int, proof: list[str] | None, head: Checkpoint) -> list[Flaw]:

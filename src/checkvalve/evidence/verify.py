@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from checkvalve.evidence import checkpoint, entry
+from checkvalve.evidence.anchor import Anchored
 from checkvalve.evidence.errors import VerificationError
 from checkvalve.evidence.merkle import Tree, leaf_hash, root_of
 
@@ -33,6 +34,7 @@ class Verified:
     uncovered: int = 0  # entries after the checkpoint: written, not yet signed (a crash in between)
     key: str = ""
     key_trusted: bool = True
+    anchors: tuple[Anchored, ...] = ()  # who outside says since when entries were in the log
 
 
 class LogReader(Protocol):
