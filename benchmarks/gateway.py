@@ -297,7 +297,7 @@ async def settled(port: int) -> None:
     """Wait until a gateway has read what it passed on."""
     for _ in range(200):
         with contextlib.suppress(OSError, KeyError):
-            if (await asyncio.to_thread(health, port))["unread_bytes"] == 0:
+            if (await asyncio.to_thread(health, port))["unscanned"] == 0:
                 return
         await asyncio.sleep(0.05)
 

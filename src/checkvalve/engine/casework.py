@@ -15,6 +15,9 @@ from checkvalve.store.schema import commands, exposures, findings, notifications
 
 STEP_TEXT = {
     "refuse": "the language model was closed to the plugin at the gateway",
+    "cut": "the language model's answers were ended before other people's data",
+    "redact": "other people's data was taken out of the language model's answers",
+    "strip_tools": "the language model was offered no tools",
     "block_route": "the REST route was blocked in the shop",
     "isolate_plugin": "the plugin was isolated in the shop",
 }

@@ -13,6 +13,7 @@ from checkvalve.engine import observe
 from checkvalve.engine.observe import Observed
 from checkvalve.events.event import Event
 from checkvalve.events.pseudonym import CATEGORIES
+from checkvalve.gateway import shapes
 from checkvalve.incidents.case import ExposureRecord
 from checkvalve.store.schema import exposures
 
@@ -76,7 +77,10 @@ def from_inference(db: Connection, seen: Observed, parsed: Event, register: Regi
         "trace": parsed.trace,
     }
     fresh = []
-    for shown, text in ((True, inference.get("completion")), (False, prompt_text(inference.get("request")))):
+    for shown, text in (
+        (True, inference.get("completion")),
+        (False, prompt_text(inference.get("path"), inference.get("request"))),
+    ):
         if shown or inference.get("outcome") != "refused":  # a refused prompt reached nobody
             for e in scan(text if isinstance(text, str) else "", register, reader, inference["id"], at_ms):
                 record = ExposureRecord(
@@ -96,16 +100,15 @@ def from_inference(db: Connection, seen: Observed, parsed: Event, register: Regi
     return fresh
 
 
-def prompt_text(request: Any) -> str:
-    """All message texts of a chat request, or the body itself when it is none."""
+def prompt_text(path: Any, request: Any) -> str:
+    """What a request gave the model to read, or the body itself when it is of no known shape."""
     if not isinstance(request, str):
         return ""
     try:
-        messages = msgspec.json.decode(request)["messages"]
-        parts = [m["content"] for m in messages if isinstance(m.get("content"), str)]
-    except (msgspec.DecodeError, RecursionError, KeyError, TypeError, AttributeError):
+        text = shapes.prompt_text(path if isinstance(path, str) else "chat/completions", msgspec.json.decode(request))
+    except (msgspec.DecodeError, RecursionError, ValueError):
         return request
-    return "\n".join(parts)
+    return request if text is None else text
 
 
 def _insert(db: Connection, record: ExposureRecord) -> bool:

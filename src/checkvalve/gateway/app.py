@@ -41,7 +41,7 @@ def serve(settings: GatewaySettings) -> None:
             "registers": [{"people": len(r), "identifiers": r.identifiers} for r in control.registers.values()],
             "orders": len([o for o in control.orders.values() if o.action != "release"]),
             "running": len(proxy.running),
-            "unread_bytes": proxy.later.bytes,
+            "unscanned": proxy.later.size,
         }
 
     proxy = Proxy(

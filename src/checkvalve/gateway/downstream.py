@@ -1,6 +1,7 @@
 """Connections from callers: HTTP/1.1 requests one after the other, each given to an exchange as it comes in."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from typing import Any, Final, Protocol
 
 import httptools
 import msgspec
+
+log = logging.getLogger("checkvalve.gateway")
 
 MAX_HEAD: Final = 64 * 1024
 HEAD_S: Final = 30  # for a request's head to be whole
@@ -107,6 +110,10 @@ class Downstream(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self.closing = True  # not offered; the request itself is answered
+        except httptools.HttpParserCallbackError as error:  # a fault of ours
+            log.error("a request could not be handled: %s", type(error.__context__).__name__)
+            self.cut_now()
+            return
         except httptools.HttpParserError:
             self._bad(400, "bad_request")
             return

@@ -15,9 +15,9 @@ from checkvalve.gateway.control import OPEN, Caller, Policy
 from checkvalve.gateway.downstream import REASONS, Downstream, RequestHead, json_answer
 from checkvalve.gateway.framing import Framer, Message
 from checkvalve.gateway.inspection import ENDING_TEXT, KEPT, Inspection
-from checkvalve.gateway.later import Reading
+from checkvalve.gateway.later import Work
 from checkvalve.gateway.recorder import now_ms
-from checkvalve.gateway.shapes import TOOLS, api_of, request_model
+from checkvalve.gateway.shapes import TOOLS, Place, api_of, request_model
 from checkvalve.gateway.upstream import AnswerHead, Upstream, UpstreamConnection
 
 if TYPE_CHECKING:
@@ -44,19 +44,8 @@ class Exchange:
 
     __slots__ = (
         *("_api", "_body", "_body_bytes", "_caller", "_chunked", "_connecting", "_connection", "_downstream", "_ended"),
-        *(
-            "_framer",
-            "_head",
-            "_head_sent",
-            "_inspection",
-            "_model",
-            "_outcome",
-            "_policy",
-            "_proxy",
-            "_reading",
-            "_request_whole",
-        ),
-        *("_retried", "_started_ms", "_status", "_unread", "_upstream", "_waiting_head", "id"),
+        *("_framer", "_head", "_head_sent", "_inspection", "_logged", "_model", "_policy", "_proxy", "_request_whole"),
+        *("_retried", "_scanning", "_started_ms", "_status", "_upstream", "_waiting_head", "id"),
     )
 
     def __init__(self, proxy: "Proxy", downstream: Downstream, head: RequestHead) -> None:
@@ -71,14 +60,13 @@ class Exchange:
         self._upstream: Upstream | None = None  # once it is decided where to
         self._connection: UpstreamConnection | None = None
         self._connecting: asyncio.Task[None] | None = None
-        self._request_whole = self._head_sent = self._ended = self._chunked = self._retried = self._unread = False
+        self._request_whole = self._head_sent = self._ended = self._chunked = self._retried = self._logged = False
         self._waiting_head: AnswerHead | None = None  # held back until the body is whole
         self._framer: Framer | None = None
         self._inspection: Inspection | None = None
         self._status: int | None = None
-        self._outcome = "complete"
         self._started_ms = now_ms()
-        self._reading = Reading(proxy.later)
+        self._scanning = Work(proxy.later)
 
     # --- the request -------------------------------------------------------------------------------------------------
 
@@ -254,36 +242,50 @@ class Exchange:
         if data:
             self._downstream.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
 
-    def answer_body(self, data: bytes) -> None:
+    def answer_body(self, data: bytes, *, last: bool) -> None:
         framer, inspection = self._framer, self._inspection
         if framer is None or inspection is None:
+            if last:
+                self._log("complete")
             self._pass(data)
         elif inspection.mode == "pass":
-            self._watch(framer, inspection, data)
+            self._watch(framer, inspection, data, last=last)
         else:
             self._hold(framer, inspection, data)
 
-    def _watch(self, framer: Framer, inspection: Inspection, data: bytes) -> None:
-        """Pass on at once, then read. Streams go message by message, so that they can be ended between two."""
+    def _watch(self, framer: Framer, inspection: Inspection, data: bytes, *, last: bool) -> None:
+        """Pass on as it came. Streams go message by message, to be ended between two if need be; the end waits for the log."""
         before = framer.rest if framer.streamed or framer.framing is None else b""
         messages = framer.feed(data)
-        if not framer.plain or not framer.readable or framer.framing == "body":
-            self._pass(before + data if framer.plain else data)
-        elif messages:
-            self._pass(b"".join([m.raw for m in messages]))
-        self._read(inspection, messages)
+        ending = framer.finish() if last else []
+        if not framer.plain:
+            out = data
+        elif not framer.readable or framer.framing == "body" or last:
+            out = before + data
+        else:
+            out = b"".join([m.raw for m in messages])
+        if last:
+            self._read(inspection, [*messages, *ending], last=True)
+            self._log("complete")
+            self._pass(out)
+        else:
+            self._pass(out)
+            self._read(inspection, messages)
 
     def _read(self, inspection: Inspection, messages: list[Message], *, last: bool = False) -> None:
-        if messages or last:
-            size = sum([len(m.raw) for m in messages])
-            self._reading.add(self._read_on(inspection, messages, now_ms(), last=last), size)
-
-    def _read_on(self, inspection: Inspection, messages: list[Message], at_ms: int, *, last: bool) -> Iterator[None]:
-        """The caller has got its answer whatever becomes of the reading."""
+        at_ms = now_ms()
         try:
-            yield from inspection.reading(messages, at_ms)
-            if last:
-                inspection.finish()
+            fresh = inspection.read(messages, at_ms)
+        except Exception as error:  # a fault of ours
+            self._fault(error)
+            return
+        if fresh or last:
+            self._scanning.add(self._scan(inspection, fresh, at_ms, last=last), sum([len(t) for t in fresh.values()]))
+
+    def _scan(self, inspection: Inspection, fresh: dict[Place, str], at_ms: int, *, last: bool) -> Iterator[None]:
+        """The caller has its answer whatever becomes of this."""
+        try:
+            yield from inspection.scan(fresh, at_ms, last=last)
         except Exception as error:  # a fault of ours
             self._fault(error)
 
@@ -297,8 +299,8 @@ class Exchange:
             return None
 
     def _fault(self, error: Exception) -> None:
-        self._unread = True
         log.error("an answer could not be inspected: %s", type(error).__name__)
+        self._proxy.recorder.fault(self._caller, self.id)
 
     def _hold(self, framer: Framer, inspection: Inspection, data: bytes) -> None:
         messages = framer.feed(data)
@@ -323,26 +325,28 @@ class Exchange:
         self._connection = None
         if framer is None or inspection is None:
             self._end_answer("complete")
-            return
-        messages = framer.finish()
-        if inspection.mode == "pass":
-            if framer.plain and framer.framing != "body":
-                self._pass(b"".join([m.raw for m in messages]))
-            self._read(inspection, messages, last=True)
+        elif inspection.mode == "pass":
+            if not self._logged:  # the end came by itself
+                self._watch(framer, inspection, b"", last=True)
             self._end_answer("complete")
-            return
-        out = self._let_through(inspection, messages, last=True)
+        else:
+            self._end_held(framer, inspection)
+
+    def _end_held(self, framer: Framer, inspection: Inspection) -> None:
+        out = self._let_through(inspection, framer.finish(), last=True)
         if out is None or (inspection.ended and not out and self._waiting_head is not None):
             self._stop("cut")
             return
+        outcome = "cut" if inspection.ended else "complete"
+        self._log(outcome)
         self._send_waiting_head(None if framer.streamed else b"%d" % len(out))
         self._pass(out)
-        self._end_answer("cut" if inspection.ended else "complete")
+        self._end_answer(outcome)
 
     def _end_answer(self, outcome: str) -> None:
+        self._finish(outcome)
         if self._chunked:
             self._downstream.write(b"0\r\n\r\n")
-        self._finish(outcome)
         self._downstream.answered()
 
     def answer_lost(self) -> None:
@@ -377,7 +381,7 @@ class Exchange:
         if policy.mode == "refuse" or self._refusing():
             self._stop("refused" if not self._head_sent else "cut")
         elif inspection is not None and self._framer is not None:
-            self._reading.catch_up()
+            self._scanning.catch_up()
             inspection.mode = policy.mode
             if self._head_sent and (not self._chunked or self._framer.framing == "body" or not self._framer.plain):
                 self._stop("cut")
@@ -403,16 +407,15 @@ class Exchange:
     def _answer_json(self, status: int, body: dict[str, Any], *, outcome: str = "complete") -> None:
         assert status in REASONS
         self._head_sent = True
-        self._downstream.write(json_answer(status, body, close=self._downstream.closing))
         self._finish(outcome)
+        self._downstream.write(json_answer(status, body, close=self._downstream.closing))
         self._downstream.answered()
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
     def _finish(self, outcome: str) -> None:
-        """Once: let go of the model server, and log."""
-        if self._ended:
-            return
+        """Once: log, and let go of the model server."""
+        self._log(outcome)
         self._ended = True
         self._proxy.running.discard(self)
         if self._connecting is not None:
@@ -420,17 +423,20 @@ class Exchange:
         if self._connection is not None:
             self._connection.drop()
             self._connection = None
-        if self._upstream is None:
+
+    def _log(self, outcome: str) -> None:
+        """Once, before the caller has the whole answer: what was shown is in the log whatever happens next."""
+        if self._logged or self._upstream is None:
             return
+        self._logged = True
         if outcome == "complete" and self._status is not None and self._status >= 500:
             outcome = "upstream_error"
         if self._api is None:
             self._proxy.recorder.passed(self._caller, self._head.method.decode("latin-1"), self._head.path, self._status)
         else:
-            self._reading.add(self._record(outcome, now_ms()))
+            self._record(outcome)
 
-    def _record(self, outcome: str, ended_ms: int) -> Iterator[None]:
-        """Once all of the answer has been read."""
+    def _record(self, outcome: str) -> None:
         assert self._api is not None
         inspection, framer = self._inspection, self._framer
         facts = inspection.facts if inspection is not None else None
@@ -445,18 +451,17 @@ class Exchange:
             "completion_tokens": facts.completion_tokens if facts is not None else None,
             "started_ms": self._started_ms,
             "first_token_ms": inspection.first_token_ms if inspection is not None else None,
-            "ended_ms": ended_ms,
+            "ended_ms": now_ms(),
             "streamed": framer.streamed if framer is not None else False,
             "http_status": self._status,
             "outcome": outcome,
             "finish_reason": facts.finish if facts is not None else None,
             "tool_calls": inspection.tool_calls if inspection is not None else [],
-            "inspected": framer is not None and framer.readable and not self._unread,
+            "inspected": framer is not None and framer.readable,
             "policy": self._policy.mode,
             "withheld": inspection.withheld if inspection is not None else 0,
         }
         self._proxy.recorder.inference(self._caller, data, (facts.model if facts is not None else None) or self._model)
-        yield
 
 
 def _named(connection: bytes | None) -> frozenset[bytes]:

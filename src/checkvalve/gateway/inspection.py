@@ -1,6 +1,6 @@
 """One answer looked at as it passes: what it says, whom it exposes, and, when an order says so, what of it is held back.
 
-Passing on, messages go out first and are read after. Holding, a message goes out once none of its text can be part of
+Passing on, messages go out as they came and are scanned after. Holding, a message goes out once none of its text can be part of
 another person's data any more; what is such data is taken out, or the answer ends before it.
 """
 
@@ -121,20 +121,26 @@ class Inspection:
 
     # --- passing on --------------------------------------------------------------------------------------------------
 
-    def reading(self, messages: Iterable[Message], at_ms: int) -> Iterator[None]:
-        """Read messages that were sent as they came at `at_ms`, giving way now and then."""
+    def read(self, messages: Iterable[Message], at_ms: int) -> dict[Place, str]:
+        """Note what messages say that pass as they came, at `at_ms`; returns what `scan` is to be given."""
         fresh: dict[Place, list[str]] = {}
         for message in messages:
             for slot in self._slots(message, at_ms):
                 self._keep(slot, slot.text)
                 if slot.kind in ("text", "tool"):
                     fresh.setdefault(slot.place, []).append(slot.text)
-        for place, parts in fresh.items():
-            text, more = self._text(place), "".join(parts)
+        return {place: "".join(parts) for place, parts in fresh.items()}
+
+    def scan(self, fresh: dict[Place, str], at_ms: int, *, last: bool = False) -> Iterator[None]:
+        """Look for people's data in what was read, giving way now and then; `last` when the answer is over."""
+        for place, more in fresh.items():
+            text = self._text(place)
             for start in range(0, len(more), AT_ONCE):
                 self._scan(text, more[start : start + AT_ONCE], at_ms)
                 text.sent = text.clear = text.fed
                 yield
+        if last:
+            self.finish()
 
     # --- holding -----------------------------------------------------------------------------------------------------
 

@@ -10,11 +10,11 @@ from typing import Final
 log = logging.getLogger("checkvalve.gateway")
 
 SLICE_S: Final = 0.001  # of work between two looks at the network
-MAX_BYTES: Final = 256 * 1024  # of answers not yet read; beyond, reading comes first
+MAX_SIZE: Final = 64 * 1024  # code points that wait; beyond, they come before the network
 
 
-class Reading:
-    """What is to be done for one answer, in order. An iterator gives way wherever it yields."""
+class Work:
+    """What is to be done for one answer, in order. Steps give way wherever they yield."""
 
     __slots__ = ("_later", "_steps", "waits")
 
@@ -24,7 +24,7 @@ class Reading:
         self.waits = False
 
     def add(self, steps: Iterator[None], size: int = 0) -> None:
-        """`size` is the bytes of answer that it reads."""
+        """`size`: the code points of text that it reads."""
         self._steps.append((steps, size))
         self._later.wake(self, size)
 
@@ -36,11 +36,11 @@ class Reading:
         try:
             done = next(steps, self) is self
         except Exception as error:  # a fault of ours costs this work alone
-            log.error("an answer could not be logged: %s", type(error).__name__)
+            log.error("work on an answer failed: %s", type(error).__name__)
             done = True
         if done:
             self._steps.popleft()
-            self._later.bytes -= size
+            self._later.size -= size
 
     @property
     def pending(self) -> bool:
@@ -53,15 +53,15 @@ class Reading:
 
 class Later:
     def __init__(self) -> None:
-        self.bytes = 0
-        self._waiting: deque[Reading] = deque()
+        self.size = 0
+        self._waiting: deque[Work] = deque()
         self._running = False
 
-    def wake(self, reading: Reading, size: int) -> None:
-        self.bytes += size
-        if not reading.waits:
-            reading.waits = True
-            self._waiting.append(reading)
+    def wake(self, work: Work, size: int) -> None:
+        self.size += size
+        if not work.waits:
+            work.waits = True
+            self._waiting.append(work)
         if not self._running:
             self._running = True
             asyncio.get_running_loop().call_soon(self._run)
@@ -73,15 +73,15 @@ class Later:
 
     def _run(self) -> None:
         end = time.perf_counter() + SLICE_S
-        while self._waiting and (self.bytes > MAX_BYTES or time.perf_counter() < end):
+        while self._waiting and (self.size > MAX_SIZE or time.perf_counter() < end):
             self._one()
         self._running = bool(self._waiting)
         if self._running:
             asyncio.get_running_loop().call_soon(self._run)
 
     def _one(self) -> None:
-        reading = self._waiting.popleft()
-        reading.step()
-        reading.waits = reading.pending
-        if reading.waits:
-            self._waiting.append(reading)
+        work = self._waiting.popleft()
+        work.step()
+        work.waits = work.pending
+        if work.waits:
+            self._waiting.append(work)

@@ -88,6 +88,11 @@ class Recorder:
             http_response={"code": status or 0},
         )
 
+    def fault(self, caller: Caller, inference: str) -> None:
+        """A fault of ours: an answer was passed on that the gateway could not look into."""
+        own = {**_who(caller), "inference_id": inference}
+        self._add(ocsf.APPLICATION_LIFECYCLE, 0, own, message="an answer could not be inspected", app={"uid": "checkvalve"})
+
     def order(self, jti: str, status: str, detail: str) -> None:
         own = {"outcome": {"jti": jti, "status": status, "detail": detail}}
         good = 1 if status in ("done", "already") else 2

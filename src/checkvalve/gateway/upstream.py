@@ -1,21 +1,27 @@
 """Connections to model servers: HTTP/1.1 with keep-alive, bytes handed on as they come. No limit but on connecting."""
 
 import asyncio
+import logging
 import ssl
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import httptools
 
+log = logging.getLogger("checkvalve.gateway")
+
 CONNECT_S: Final = 10
 IDLE: Final = 256  # connections kept for one server
 
 
 class Receiver(Protocol):
-    """Who waits for an answer. `answer_lost` may come before or after `answer_head`; nothing follows it or `answer_end`."""
+    """Who waits for an answer. `answer_lost` may come before or after `answer_head`; nothing follows it or `answer_end`.
+
+    `last`: these are the body's last bytes, `answer_end` follows at once.
+    """
 
     def answer_head(self, head: "AnswerHead") -> None: ...
-    def answer_body(self, data: bytes) -> None: ...
+    def answer_body(self, data: bytes, *, last: bool) -> None: ...
     def answer_end(self) -> None: ...
     def answer_lost(self) -> None: ...
     def upstream_full(self, full: bool) -> None: ...
@@ -98,7 +104,9 @@ class UpstreamConnection(asyncio.Protocol):
         self._heard = True
         try:
             self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if isinstance(error, httptools.HttpParserCallbackError):  # a fault of ours
+                log.error("an answer could not be handled: %s", type(error.__context__).__name__)
             if not self._done:
                 self._deliver(receiver)
                 self._lose()
@@ -130,7 +138,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._parts and self._receiver is receiver:
             data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
             self._parts = []
-            receiver.answer_body(data)
+            receiver.answer_body(data, last=self._done)
 
     def _finish(self, receiver: Receiver) -> None:
         self._receiver = None

@@ -19,7 +19,9 @@ OURS: Final = re.compile(r"^[A-Z]+ /[\w-]+ HTTP/\d(\.\d)?$")  # written like a s
 # hand -> action -> the arguments it may have (docs/spec/wire.md, section 9)
 ACTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "wordpress": {"isolate_plugin": ("plugin",), "block_route": ("route",)},
-    "gateway": {"refuse": ("plugin", "route", "session", "model")},
+    "gateway": dict.fromkeys(
+        ("refuse", "cut", "redact", "strip_tools", "log_only"), ("plugin", "route", "session", "model", "key")
+    ),
 }
 
 

@@ -86,7 +86,7 @@ def run(
     for messages in itertools.chain(map(framer.feed, parts), (framer.finish() for _ in range(1))):
         if mode == "pass":
             sent += b"".join(m.raw for m in messages)
-            assert len(list(inspection.reading(messages, 1))) < 1_000
+            assert len(list(inspection.scan(inspection.read(messages, 1), 1))) < 1_000
         elif not inspection.ended:
             sent += inspection.hold(messages)
     if not inspection.ended:

@@ -37,6 +37,14 @@ def category(name: str) -> str:
     return CATEGORY_NAMES.get(name, name.replace("_", " "))
 
 
+GATEWAY_ORDERS = {
+    "cut": "End answers before other people's data",
+    "redact": "Take other people's data out of answers",
+    "strip_tools": "Offer the model no tools",
+    "log_only": "Log only, whatever wider orders say,",
+}
+
+
 def order_action(action: str, args: Json) -> str:
     """What an order does, in the imperative."""
     match action:
@@ -47,6 +55,9 @@ def order_action(action: str, args: Json) -> str:
         case "refuse":
             whom = ", ".join(f"{k} {v}" for k, v in sorted(args.items())) or "everybody"
             return f"Refuse the model to {whom}"
+        case "cut" | "redact" | "strip_tools" | "log_only":
+            whom = ", ".join(f"{k} {v}" for k, v in sorted(args.items()))
+            return f"{GATEWAY_ORDERS[action]} for {whom}"
         case "release":
             return f"Take back {args.get('jti', args.get('command', '?'))}"
         case _:
