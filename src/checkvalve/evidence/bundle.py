@@ -117,7 +117,7 @@ def verify(data: bytes, public_key: bytes | None = None, trust: anchor.Trust = a
     flaws = _check_manifest(files, origin, key)
     head, entry_flaws = _check_entries(files, origin, key)
     flaws += [f for f in entry_flaws if f not in flaws]
-    anchored, anchor_flaws = _check_anchors(files, origin, key, trust)
+    anchored, anchor_flaws = ([], []) if flaws else _check_anchors(files, origin, key, trust)
     flaws += anchor_flaws
     if not flaws and _zip(files) != data:
         flaws.append(Flaw(entry=None, file="bundle", what=f"the container differs at byte {_first_difference(files, data)}"))

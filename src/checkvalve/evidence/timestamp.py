@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from rfc3161_client import VerificationError as TokenError
 from rfc3161_client import VerifierBuilder, decode_timestamp_response
 
@@ -37,13 +38,15 @@ def roots(pem: bytes) -> list[x509.Certificate]:
 def verify(token: bytes, message: bytes, trusted: list[x509.Certificate]) -> Stamp:
     """What a time stamp response says of `message`. VerificationError unless one of the trusted roots vouches for it."""
     response = _decoded(token)
+    builder = VerifierBuilder()
+    for root in dict.fromkeys(trusted):
+        builder = builder.add_root_certificate(root)
     try:
-        builder = VerifierBuilder()
-        for root in dict.fromkeys(trusted):
-            builder = builder.add_root_certificate(root)
         builder.build().verify(response, hashlib.sha256(message).digest())
-    except (TokenError, ValueError, TypeError) as error:
+    except TokenError as error:
         raise VerificationError(f"the time stamp does not verify: {str(error)[:120]}") from error
+    except BaseException as error:
+        raise _refused(error) from error
     info = response.tst_info
     if info.message_imprint.hash_algorithm.dotted_string != SHA256_OID:
         raise VerificationError("the time stamp is not over SHA-256")
@@ -56,10 +59,20 @@ def verify(token: bytes, message: bytes, trusted: list[x509.Certificate]) -> Sta
 
 
 def _decoded(token: bytes) -> Any:
+    """The response, with certificates that can be read: the library panics at others."""
     try:
-        return decode_timestamp_response(token)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise VerificationError("not a time stamp response") from error
+        response = decode_timestamp_response(token)
+        for certificate in response.signed_data.certificates:
+            x509.load_der_x509_certificate(certificate).public_bytes(Encoding.DER)
+    except BaseException as error:
+        raise _refused(error) from error
+    return response
+
+
+def _refused(error: BaseException) -> BaseException:
+    """Whatever a damaged token does to its reader, a panic of Rust code included; an interrupt goes on as it is."""
+    damaged = isinstance(error, Exception) or type(error).__name__ == "PanicException"
+    return VerificationError("the time stamp is damaged, or none") if damaged else error
 
 
 def _accuracy(accuracy: Any) -> int | None:
