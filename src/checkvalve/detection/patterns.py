@@ -22,7 +22,11 @@ FILES: Final = ("secrets", "numbers")
 MAX_CONTEXT: Final = 200  # code points before a piece that a match may begin in
 MAX_PIECES: Final = 24
 _NEAR: Final = 60
-_MANY_DIGITS = re.compile(r"[0-9]{2}|[0-9][A-Z]|[0-9](?:[^0-9][0-9]){3}")
+_DIGIT = re.compile(r"[0-9]")
+_NUMBER = re.compile(r"(?:[0-9][ .-]?){7}|[A-Z]{2}[0-9]{2}[A-Z0-9 -]{11}|[A-Z]{6}[0-9]{2}[A-Z]")  # long enough to prove itself
+_PUNCTUATION: Final = ".,;:\"'`*"
+GROUPS: Final = 6  # of four signs each: an application password
+STAYS: Final = 4  # pieces after a hint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,31 +79,34 @@ def rules() -> Rules:
 
 
 class Patterns:
-    __slots__ = ("_last_end", "_recent", "_rules")
+    __slots__ = ("_fours", "_hinted", "_last_end", "_recent", "_rules")
 
     def __init__(self) -> None:
         self._rules = rules()
         self._recent: deque[tuple[str, int, int, str]] = deque(maxlen=MAX_PIECES)  # (text with gap, start, end, disguise)
         self._last_end: dict[str, int] = {}
+        self._hinted = 0  # pieces for which the last hint still stands
+        self._fours = 0  # pieces of four signs in a row
 
     def piece(self, piece: Piece) -> Iterator[Sighting]:
-        start, end = piece.places[0], piece.places[-1]
+        clear = piece.clear
         label = next(iter(piece.labels.values()), "plain") if piece.labels else "plain"
-        self._recent.append((piece.gap + piece.clear, start, end, label))
-        hinted = self._rules.hints.search(piece.clear) is not None or "_" in piece.clear or "'" in piece.clear
-        digits = _MANY_DIGITS.search(piece.clear) is not None
-        grouped = len(piece.clear.strip(".,;:\"'`*")) == 4  # the last group of an application password
-        if hinted or digits or grouped:
-            yield from self._find(digits=digits, grouped=grouped)
+        self._recent.append((piece.gap + clear, piece.places[0], piece.places[-1], label))
+        self._hinted = STAYS if self._rules.hints.search(clear) else max(0, self._hinted - 1)
+        self._fours = self._fours + 1 if len(clear) == 4 or len(clear.strip(_PUNCTUATION)) == 4 else 0
+        digits = _DIGIT.search(clear) is not None
+        if self._hinted or digits or self._fours >= GROUPS:
+            yield from self._find(digits=digits)
 
-    def _find(self, *, digits: bool, grouped: bool) -> Iterator[Sighting]:
+    def _find(self, *, digits: bool) -> Iterator[Sighting]:
         parts = list(self._recent)
         while len(parts) > 1 and sum(len(p[0]) for p in parts[1:]) > MAX_CONTEXT:
             parts = parts[1:]
         text = "".join(p[0] for p in parts)
         newest = len(text) - len(parts[-1][0])
+        digits = digits and _NUMBER.search(text) is not None
         for one in self._rules.all:
-            tried = digits if one.digits else (any(h in text for h in one.hint) if one.hint else grouped)
+            tried = digits if one.digits else (self._hinted if one.hint else self._fours >= GROUPS)
             if not tried:
                 continue
             for low, high in one.find(text):

@@ -4,6 +4,7 @@ A name is reported one word after it ends, so that a longer name that holds it c
 Ana García.
 """
 
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, product
@@ -18,6 +19,7 @@ from checkvalve.events.pseudonym import MAX_WORDS, Category, words
 LONGEST: Final = 9  # words of a name or street line that is registered by its first and last word
 MAX_TURNED: Final = 4  # words of a phrase that is also read backwards and as rot13
 MAX_SPELLINGS: Final = 6
+_UNSPEAKABLE = re.compile(r"[^aeiouy ]{6}|(?:^| )[^aeiouy ]+(?: |$)")  # nobody's name: a word without a vowel
 _ROT13: Final = str.maketrans({chr(base + i): chr(base + (i + 13) % 26) for base in (65, 97) for i in range(26)})
 
 
@@ -76,40 +78,60 @@ class Phrases:
 
     def _read(self, window: Sequence[Word], *, told: bool) -> Iterator[Match]:
         """`told`: a field or title stands inside, so these are a person's."""
-        function, owners = lexicon().function, self._register.owners
+        function = lexicon().function
         last = window[-1]
         phrase, label = last.text, last.label
-        alone = phrase in function  # no name is hidden behind a word of everyday language
-        numbered, lettered = _has_digit(phrase), not phrase.isdigit()
-        varied = bool(last.others) or phrase[-1] == "s"
-        one_sentence = True
+        numbered = ends_in_number = _has_digit(phrase)
+        if phrase in function:
+            return
+        lettered, varied, lone = not phrase.isdigit(), bool(last.others) or phrase[-1] == "s", True
         for count in range(2, min(len(window), MAX_WORDS) + 1):
             first, text = window[-count], window[-count].text
-            one_sentence = one_sentence and not _ends_sentence(first, window[1 - count])
+            starts_with_number = _has_digit(text)
+            numbered = numbered or starts_with_number
+            lone = lone and text not in function and not _ends_sentence(first, window[1 - count])
+            if not numbered and not lone:
+                return  # no name goes on over a word that cannot be part of one
             phrase = f"{text} {phrase}"
-            numbered = numbered or _has_digit(text)
             lettered = lettered or not text.isdigit()
             varied = varied or bool(first.others)
-            alone = alone or text in function
             if label == "plain":
                 label = first.label
-            if not lettered or not (numbered or one_sentence):
-                continue
-            category: Category = "address" if numbered else "name"
-            if found := owners(category, phrase):
-                yield self._match(found, phrase, window, count, label, told=told)
-            streetlike = last.raw[:1].isupper() or count == MAX_WORDS  # of a longer line only so much is registered
-            if not numbered and streetlike and (found := owners("address", phrase)):
-                yield self._match(found, phrase, window, count, label, told=told)
-            if varied or numbered:
-                for spelling, other in _spellings(window[-count:], numbered=numbered):
-                    if found := owners("address" if _has_digit(spelling) else "name", spelling):
-                        yield self._match(found, spelling, window, count, label if other == "plain" else other, told=told)
-            if (count <= MAX_TURNED or numbered) and not alone:
-                if found := owners(category, phrase[::-1]):
-                    yield self._match(found, phrase[::-1], window, count, "reversed", told=told)
-                if found := owners(category, turned := _rot13(phrase, window[-count:])):
-                    yield self._match(found, turned, window, count, "rot13", told=told)
+            if lettered and (not numbered or starts_with_number or ends_in_number or count == MAX_WORDS):
+                yield from self._try(phrase, window, count, label, numbered=numbered, varied=varied, turned=lone, told=told)
+
+    def _try(
+        self,
+        phrase: str,
+        window: Sequence[Word],
+        count: int,
+        label: str,
+        *,
+        numbered: bool,
+        varied: bool,
+        turned: bool,
+        told: bool,
+    ) -> Iterator[Match]:
+        """One phrase in all its readings."""
+        owners = self._register.owners
+        category: Category = "address" if numbered else "name"
+        if found := owners(category, phrase):
+            yield self._match(found, phrase, window, count, label, told=told)
+        # A street may lack its number; of a longer line only the first words are registered.
+        streetlike = not numbered and (window[-1].raw[:1].isupper() or count == MAX_WORDS)
+        if streetlike and (found := owners("address", phrase)):
+            yield self._match(found, phrase, window, count, label, told=told)
+        if varied or numbered:
+            for spelling, other in _spellings(window[-count:], numbered=numbered):
+                if found := owners("address" if _has_digit(spelling) else "name", spelling):
+                    yield self._match(found, spelling, window, count, label if other == "plain" else other, told=told)
+        if turned and (count <= MAX_TURNED or numbered):
+            part = window[-count:]
+            if any(w.raw[-1:].isupper() or w.raw.islower() for w in part) and (found := owners(category, phrase[::-1])):
+                yield self._match(found, phrase[::-1], window, count, "reversed", told=told)
+            reading = _rot13(phrase, part)
+            if (numbered or not _UNSPEAKABLE.search(reading)) and (found := owners(category, reading)):
+                yield self._match(found, reading, window, count, "rot13", told=told)
 
     @staticmethod
     def _match(owners: tuple[Owner, ...], phrase: str, window: Sequence[Word], count: int, label: str, *, told: bool) -> Match:
@@ -193,10 +215,13 @@ def _rot13(phrase: str, part: Sequence[Word]) -> str:
 
 def _spellings(part: Sequence[Word], *, numbered: bool) -> Iterator[tuple[str, str]]:
     """Other ways to write the same phrase: (text, disguise). At most MAX_SPELLINGS."""
-    yield from _alike(part)
+    if any(w.others for w in part):
+        yield from _alike(part)
     choices = [[(w.text, "plain"), *w.others, *(_streets(w.text) if numbered else ())] for w in part]
     if part[-1].text[-1] == "s" and len(part[-1].text) > 4:
         choices[-1].append((part[-1].text[:-1], "plain"))  # Anna Schmidts Bestellung
+    if all(len(c) == 1 for c in choices):
+        choices = []
     for chosen in islice(product(*choices), 1, MAX_SPELLINGS + 1):
         yield " ".join(t for t, _ in chosen), next((label for _, label in chosen if label != "plain"), "plain")
     if numbered:

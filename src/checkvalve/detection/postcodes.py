@@ -22,7 +22,7 @@ class PostcodeNames:
         self._titled = False
         self._count = 0
         self._codes: deque[tuple[int, str, int, int]] = deque(maxlen=_CODES)  # (number of its word, postcode, start, end)
-        self._names: deque[tuple[Word, bool]] = deque(maxlen=WINDOW)  # possible surnames; weak?
+        self._names: deque[Word | None] = deque(maxlen=WINDOW)  # words that may be surnames, and places of others
 
     def word(self, word: Word) -> Iterator[Match]:
         lex = lexicon()
@@ -31,16 +31,21 @@ class PostcodeNames:
             self._codes.popleft()
         new = list(self._postcodes(word))
         for code, start in new:
-            for name, weak in self._names:
-                yield from self._look(code, name, min(start, name.start), word.end, weak=weak)
+            for name in self._names:
+                if name is not None:
+                    yield from self._look(code, name, min(start, name.start), word.end)
             self._codes.append((self._count, code, start, word.end))
-        if not new and len(word.text) > 1 and not word.in_address and not any(c.isdigit() for c in word.text):
-            weak = not self._titled and (word.text in lex.ordinary or word.text in lex.function or not word.raw[:1].isupper())
+        surname = None if new or word.in_address or not word.text.isalpha() or len(word.text) < 2 else word
+        if (
+            surname
+            and not self._titled
+            and (not word.raw[:1].isupper() or word.text in lex.ordinary or word.text in lex.function)
+        ):
+            surname = None
+        if surname:
             for _, code, start, end in self._codes:
-                yield from self._look(code, word, start, max(word.end, end), weak=weak)
-            self._names.append((word, weak))
-        elif self._names:
-            self._names.append((word, True))
+                yield from self._look(code, surname, start, max(word.end, end))
+        self._names.append(surname)
         self._titled = word.text in lex.titles
         self._last = word
 
@@ -57,8 +62,8 @@ class PostcodeNames:
         if last and len(last.text) <= 5 and len(word.text) <= 4 and any(c.isdigit() for c in last.text):
             yield last.text + word.text, last.start
 
-    def _look(self, code: str, name: Word, start: int, end: int, *, weak: bool) -> Iterator[Match]:
+    def _look(self, code: str, name: Word, start: int, end: int) -> Iterator[Match]:
         for text, _ in ((name.text, ""), *name.others[:2]):
             if owners := self._register.owners("postcode_name", f"{code}|{text}"):
-                yield Match(owners, start, end, name.label, weak)
+                yield Match(owners, start, end, name.label)
                 return
