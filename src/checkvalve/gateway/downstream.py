@@ -19,11 +19,12 @@ IDLE_S: Final = 120
 
 @dataclass(slots=True)
 class RequestHead:
-    """As sent: `target` is the raw path and query; header names keep their case."""
+    """As sent: `target` is the raw path and query. `fields` are the headers by lower-case name, the first of equal names."""
 
     method: bytes
     target: bytes
     headers: list[tuple[bytes, bytes]]
+    fields: dict[bytes, bytes]
     http11: bool
 
     @property
@@ -31,7 +32,7 @@ class RequestHead:
         return self.target.partition(b"?")[0].decode("latin-1")
 
     def get(self, name: bytes) -> bytes | None:
-        return next((v for n, v in self.headers if n.lower() == name), None)
+        return self.fields.get(name)
 
 
 class Handler(Protocol):
@@ -55,18 +56,28 @@ class Downstream(asyncio.Protocol):
         self._handler: Handler | None = None
         self._reading = False  # the running request's end has not come
         self._draining = False
+        self._out: list[bytes] = []
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
+        self._fields: dict[bytes, bytes] = {}
         self._head_bytes = 0
         self.since = self._loop.time()
 
     # --- for the handler ---------------------------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
-        self.transport.write(data)
+        """Kept until `flush`, `answered` or `cut`: one call to the system for all of it."""
+        self._out.append(data)
+
+    def flush(self) -> None:
+        if self._out:
+            data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+            self._out.clear()
+            self.transport.write(data)
 
     def answered(self) -> None:
         """The running request has its whole answer."""
+        self.flush()
         self._handler = None
         self.since = self._loop.time()
         if self.closing:
@@ -76,6 +87,7 @@ class Downstream(asyncio.Protocol):
 
     def cut(self) -> None:
         """End the connection without the end of the answer, after what was written."""
+        self.flush()
         self._handler = None
         self.transport.close()
 
@@ -144,6 +156,7 @@ class Downstream(asyncio.Protocol):
         self.cut_now()
 
     def cut_now(self) -> None:
+        self.flush()
         handler, self._handler = self._handler, None
         self.transport.close()
         if handler is not None:
@@ -152,18 +165,19 @@ class Downstream(asyncio.Protocol):
     # --- httptools ---------------------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        self._target, self._headers = b"", []
+        self._target, self._headers, self._fields = b"", [], {}
 
     def on_url(self, target: bytes) -> None:
         self._target += target
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name, value))
+        self._fields.setdefault(name.lower(), value)
 
     def on_headers_complete(self) -> None:
         self._head_bytes = 0
         version = self._parser.get_http_version()
-        self._take(RequestHead(self._parser.get_method(), self._target, self._headers, version == "1.1"))
+        self._take(RequestHead(self._parser.get_method(), self._target, self._headers, self._fields, version == "1.1"))
 
     def on_body(self, data: bytes) -> None:
         self._take(data)
@@ -188,6 +202,7 @@ class Downstream(asyncio.Protocol):
             self._handler = self._new_handler(self, event)
             if (event.get(b"expect") or b"").lower() == b"100-continue":
                 self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self.flush()
             self._handler.start()
         elif isinstance(event, bytes):
             if self._handler is not None:

@@ -270,7 +270,12 @@ class Exchange:
             self._pass(out)
         else:
             self._pass(out)
+            self.flush()
             self._read(inspection, messages)
+
+    def flush(self) -> None:
+        if not self._ended:
+            self._downstream.flush()
 
     def _read(self, inspection: Inspection, messages: list[Message], *, last: bool = False) -> None:
         at_ms = now_ms()

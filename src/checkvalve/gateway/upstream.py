@@ -17,13 +17,14 @@ IDLE: Final = 256  # connections kept for one server
 class Receiver(Protocol):
     """Who waits for an answer. `answer_lost` may come before or after `answer_head`; nothing follows it or `answer_end`.
 
-    `last`: these are the body's last bytes, `answer_end` follows at once.
+    `last`: these are the body's last bytes, `answer_end` follows at once. `flush`: nothing more has come yet.
     """
 
     def answer_head(self, head: "AnswerHead") -> None: ...
     def answer_body(self, data: bytes, *, last: bool) -> None: ...
     def answer_end(self) -> None: ...
     def answer_lost(self) -> None: ...
+    def flush(self) -> None: ...
     def upstream_full(self, full: bool) -> None: ...
 
 
@@ -115,6 +116,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._deliver(receiver)
         if self._done and self._receiver is receiver:
             self._finish(receiver)
+        else:
+            receiver.flush()
 
     def connection_lost(self, error: Exception | None) -> None:
         if self in self._idle:
