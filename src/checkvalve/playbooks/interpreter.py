@@ -1,9 +1,10 @@
 """Runs a playbook without I/O: a run and an outcome go in, the next run and its commands come out.
 
 An action step with the invariant "checkout" goes: probe, order, probe. If the second probe fails and the first did not, the
-order is released and the step has failed, so that the playbook's next, narrower step is tried. A checkout that was
-broken before we touched anything does not stop the response: it is recorded, and nothing is rolled back for it. While an
-order that broke it could not be taken back, the checkout is broken by us, and no step that needs it is tried.
+order is released, the checkout is probed once more, and the step has failed, so that the playbook's next, narrower step
+is tried. A checkout that was broken before we touched anything does not stop the response: it is recorded, and nothing is
+rolled back for it. While an order that broke it could not be taken back, the checkout is broken by us, and no step that
+needs it is tried.
 
 Branches of a parallel step are threads. Steps that need the checkout go one after the other in whatever thread they stand, else
 nobody could say which of two broke it. A person's task never holds up the response; an approval does, until its time is up.
@@ -236,10 +237,15 @@ class _Engine:
                     self._leave(thread, step, True)
                 else:
                     self.run = replace(self.run, unreleased=True)
-                    self._release(thread, step, "the checkout failed after this step")
-            case "rollback":
-                # The checkout is asked again by whatever step comes next.
+                    self._release(thread, step, "mend", "the checkout failed after this step")
+            case "rollback":  # the checkout is asked again by whatever step comes next
                 self.run = replace(self.run, checkout_was=None, unreleased=self.run.unreleased and not good)
+                self._leave(thread, step, False)
+            case "mend":
+                self.run = replace(self.run, unreleased=not good)
+                self._give(thread, step, "probe_mended", "probe", {"when": "after roll-back"})
+            case "probe_mended":
+                self.run = replace(self.run, checkout_was=good)
                 self._leave(thread, step, False)
             case _:
                 raise PlaybookError(
@@ -248,14 +254,14 @@ class _Engine:
 
     def _acted(self, thread: Thread, step: Step, good: bool) -> None:
         if not good and thread.order is not None:  # it may still arrive: take it back
-            self._release(thread, step, "the order was not confirmed")
+            self._release(thread, step, "rollback", "the order was not confirmed")
         elif good and step.safeguard.invariant == "checkout":
             self._give(thread, step, "probe_after", "probe", {"when": "after"})
         else:
             self._leave(thread, step, good)
 
-    def _release(self, thread: Thread, step: Step, why: str) -> None:
-        self._give(thread, step, "rollback", "release", {"command": thread.order, "why": why})
+    def _release(self, thread: Thread, step: Step, phase: str, why: str) -> None:
+        self._give(thread, step, phase, "release", {"command": thread.order, "why": why})
 
     def _give(self, thread: Thread, step: Step, phase: str, kind: CommandKind, data: dict[str, Any]) -> Thread:
         timing: dict[str, Any] = {}

@@ -1,6 +1,11 @@
-"""Every way a playbook can go, without touching anything: each awaited command once done, once failed."""
+"""Every way a playbook can go, without touching anything: each awaited command once done, once failed.
+
+Where a run stands as another stood before, both answers are walked only once: from there on all goes well.
+"""
 
 from typing import Final
+
+from msgspec.structs import replace
 
 from checkvalve.playbooks import interpreter
 from checkvalve.playbooks.types import Command, Outcome, Playbook, Run
@@ -14,17 +19,26 @@ def simulate(playbook: Playbook) -> list[list[dict[str, str]]]:
     run, commands = interpreter.start(playbook, variables, "simulation")
     paths: list[list[dict[str, str]]] = []
     todo: list[tuple[Run, list[dict[str, str]]]] = [(run, _told(commands))]
+    stood: set[str] = set()
     while todo and len(paths) < MAX_PATHS:
         run, path = todo.pop()
         if run.done or run.waiting is None:
             paths.append(path)
             continue
-        for status in ("failed", "done"):  # the stack turns the order round: good first
+        place = _place(run)
+        for status in ("done",) if place in stood else ("failed", "done"):  # the stack turns the order round: good first
             outcome = Outcome(command=run.waiting, status=status)
             after, following = interpreter.advance(playbook, run, outcome)
             supposed = [{**step, "outcome": status} if step["id"] == run.waiting else step for step in path]
             todo.append((after, supposed + _told(following)))
+        stood.add(place)
     return paths
+
+
+def _place(run: Run) -> str:
+    """What decides how the run goes on: not how it came there."""
+    threads = tuple(replace(t, waiting=t.waiting and "", order=t.order and "") for t in run.threads)
+    return repr(replace(run, threads=threads, count=0, path=()))
 
 
 def _told(commands: list[Command]) -> list[dict[str, str]]:

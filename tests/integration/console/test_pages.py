@@ -30,7 +30,7 @@ def page(home: House, path: str, name: str = "owner") -> str:
 def test_the_overview_shows_the_open_case_with_its_clock(home: House) -> None:
     text = text_of(page(home, "/"))
     assert re.search(r"71:5\d h:min left", text) and "awareness not confirmed" in text
-    assert "6 people concerned" in text and "way out: Closed" in text and "checkout: not tried again" in text
+    assert "6 people concerned" in text and "way out: Closed" in text and "checkout: works" in text
     assert "Example Tea House" in text and "LLM gateway gpu-1" in text
     assert "No open incident" not in text
 
@@ -43,9 +43,11 @@ def test_the_incident_page_answers_what_a_tired_person_asks(home: House) -> None
         "Is the way out closed? Closed",
         "after detection, ",
         "The orders end by themselves ",
-        "It failed after \u201cIsolate the plugin\u201d (wrong total: 0.50 instead of 1.00 EUR). That was taken back",
-        "What to do next Place a test order in the shop.",
-        "Say when you became aware of the breach.",
+        "went through",
+        "\u201cIsolate the plugin\u201d had broken it and was taken back.",
+        "FAILED 0.50 EUR",
+        "wrong total: 0.50 instead of 1.00 EUR taken back: worked 1.00 EUR",
+        "What to do next Say when you became aware of the breach.",
         "Enter who the controller and the contact are",
         "Refuse the model to plugin shop-assistant in force, confirmed by the LLM gateway",
         "Block the route /shop-assistant/v1/ask in force, confirmed by the shop",

@@ -124,7 +124,9 @@ def test_a_step_that_breaks_the_checkout_is_taken_back_and_the_case_says_so(ther
     assert not there.shop.sensor.isolated(PLUGIN)
     assert there.shop.sensor.blocked("/shop-assistant/v1/ask")
     told = [(s["kind"], s["data"]["name"], s["status"]) for s in shown["steps"] if s["data"]["name"] == "Isolate the plugin"]
-    assert [(kind, status) for kind, _, status in told] == [("order", "done"), ("probe", "failed"), ("release", "done")]
+    walked = [("order", "done"), ("probe", "failed"), ("release", "done"), ("probe", "done")]
+    assert [(kind, status) for kind, _, status in told] == walked
+    assert [s["data"]["when"] for s in shown["steps"] if s["kind"] == "probe"][-1] == "after roll-back"
     failed = next(s for s in shown["steps"] if s["status"] == "failed")
     assert "the shop answered 500" in failed["outcome"]["detail"]
     assert shown["case"]["contained_ms"] is not None

@@ -64,12 +64,24 @@ def test_all_goes_well() -> None:
     assert [c.data["role"] for c in commands if c.kind == "manual"] == ["controller", "dpo"]
 
 
-def test_isolation_breaks_the_checkout_and_only_isolation_is_taken_back() -> None:
+def test_isolation_breaks_the_checkout_and_only_isolation_is_taken_back_and_the_checkout_tried_once_more() -> None:
     _, commands, _ = play(scripted(c8="failed"))
     release = [c for c in commands if c.kind == "release"]
     isolation = next(c for c in commands if c.data.get("action") == "isolate_plugin")
     assert [c.data["command"] for c in release] == [isolation.id]
-    assert told(commands)[-3:] == ["release", "manual", "manual"]
+    assert told(commands)[-4:] == ["release", "probe", "manual", "manual"]
+    assert [c.data["when"] for c in commands if c.kind == "probe"][-2:] == ["after", "after roll-back"]
+
+
+def test_a_checkout_that_works_again_after_a_roll_back_is_taken_as_the_one_before_the_next_step() -> None:
+    _, commands, _ = play(scripted(c5="failed"))  # block_route breaks the checkout
+    assert told(commands)[4:10] == ["order block_route", "probe", "release", "probe", "order isolate_plugin", "probe"]
+
+
+def test_a_checkout_that_stays_broken_after_a_roll_back_is_known_to_be_broken_before_the_next_step() -> None:
+    run, commands, _ = play(scripted(c5="failed", c7="failed", c8="failed", c10="failed"))
+    assert told(commands)[6:11] == ["release", "probe", "probe", "order isolate_plugin", "probe"]
+    assert told(commands).count("release") == 1 and run.checkout_was is False
 
 
 def test_a_checkout_broken_before_us_does_not_stop_the_response_and_rolls_nothing_back() -> None:
@@ -80,9 +92,9 @@ def test_a_checkout_broken_before_us_does_not_stop_the_response_and_rolls_nothin
 
 
 def test_nothing_more_is_done_to_a_shop_whose_checkout_we_broke_and_cannot_mend() -> None:
-    # block_route (c4) breaks the checkout (c5), its release fails (c6), and the checkout stays broken (c7)
-    _, commands, _ = play(scripted(c5="failed", c6="failed", c7="failed"))
-    assert told(commands)[4:] == ["order block_route", "probe", "release", "probe", "manual", "manual"]
+    # block_route (c4) breaks the checkout (c5), its release fails (c6), and the checkout stays broken (c7, c8)
+    _, commands, _ = play(scripted(c5="failed", c6="failed", c7="failed", c8="failed"))
+    assert told(commands)[4:] == ["order block_route", "probe", "release", "probe", "probe", "manual", "manual"]
 
 
 def test_an_order_nobody_confirms_is_taken_back_and_the_next_hand_is_tried() -> None:

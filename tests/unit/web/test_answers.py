@@ -66,10 +66,13 @@ def test_the_newest_try_of_the_checkout_counts() -> None:
     assert "before" in answers.checkout([probe("before", False)], NOW + HOUR).said
 
 
-def test_a_step_taken_back_leaves_the_checkout_untried() -> None:
+def test_a_step_taken_back_leaves_the_checkout_untried_until_it_is_tried_once_more() -> None:
     tried = [probe("before", True), command(), probe("after", False), command("release")]
     assert answers.checkout(tried, NOW + HOUR).tone == "warn"
-    assert answers.checkout([*tried, probe("after", True)], NOW + HOUR).tone == "good"
+    works = answers.checkout([*tried, probe("after roll-back", True)], NOW + HOUR)
+    assert works.tone == "good" and works.said.endswith("\u201cIsolate the plugin\u201d had broken it and was taken back.")
+    fails = answers.checkout([*tried, probe("after roll-back", False)], NOW + HOUR)
+    assert fails.tone == "bad" and "although \u201cIsolate the plugin\u201d was taken back" in fails.said
 
 
 def file(incident: Incident, *commands: CommandRow, draft: Draft | None = None, still: bool = True) -> CaseFile:

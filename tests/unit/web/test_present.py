@@ -116,12 +116,14 @@ def test_probes_stand_beside_their_step() -> None:
                 "probe", data={"when": "after"}, status="failed", outcome={"status": "failed", "detail": "no", "data": bad}
             ),
             command("release", data={"why": "the checkout failed after this step"}),
+            command("probe", data={"when": "after roll-back"}, outcome={"status": "done", "data": probe}),
         ]
     )
     (line,) = lines
     assert line.before and (line.before.said, line.before.total, line.before.took) == ("worked", "19.00 EUR", "20 ms")
     assert line.after and (line.after.said, line.after.why) == ("FAILED", "wrong total: 9.50 instead of 19.00 EUR")
     assert line.undone == "taken back, because the checkout failed after this step"
+    assert line.mended and (line.mended.said, line.mended.total) == ("worked", "19.00 EUR")
 
 
 def test_a_good_probe_after_a_step_stands_before_the_next() -> None:

@@ -88,21 +88,25 @@ def closure(incident: Incident, orders: Iterable[OrderLine], now_ms: int) -> Ans
 
 
 def checkout(commands: Sequence[CommandRow], now_ms: int) -> Answer:
-    """What the newest try of the checkout said. A step taken back after a failure leaves the checkout untried."""
+    """What the newest try of the checkout said."""
     tried = [i for i, c in enumerate(commands) if c.kind == "probe" and c.ended_ms is not None]
     if not tried:
         return Answer(tone="wait", head="not tried yet", said="")
     last = commands[tried[-1]]
     line, name = present.probe_line(last), words.command_name(last)
     ago = f"{times.span(now_ms - (last.ended_ms or now_ms))} ago"
+    mended = last.data.get("when") == "after roll-back"
     if line.tone == "good":
         paid = f" over {line.total}" if line.total else ""
-        return Answer(tone="good", head="works", said=f"A test order{paid} went through {ago} and was cancelled.")
+        back = f" \u201c{name}\u201d had broken it and was taken back." if mended else ""
+        return Answer(tone="good", head="works", said=f"A test order{paid} went through {ago} and was cancelled.{back}")
+    if mended:
+        return Answer(tone="bad", head="FAILS", said=f"{ago}, although \u201c{name}\u201d was taken back: {line.why}.")
     if last.data.get("when") != "after":
         return Answer(tone="bad", head="FAILS", said=f"{ago}, before \u201c{name}\u201d was done: {line.why}.")
     if any(c.kind == "release" and c.status == "done" for c in commands[tried[-1] :]):
-        back = f"It failed after \u201c{name}\u201d ({line.why}). That was taken back; the checkout has not been tried since."
-        return Answer(tone="warn", head="not tried again", said=back)
+        back = f"It failed after \u201c{name}\u201d ({line.why}). That was taken back; the checkout is tried again now."
+        return Answer(tone="warn", head="tried again now", said=back)
     return Answer(tone="bad", head="FAILS", said=f"{ago}, after \u201c{name}\u201d: {line.why}.")
 
 

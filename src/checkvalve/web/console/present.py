@@ -72,6 +72,7 @@ class StepLine:
     before: ProbeLine | None = None
     after: ProbeLine | None = None
     undone: str | None = None
+    mended: ProbeLine | None = None  # the checkout once the step was taken back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +147,9 @@ def order_lines(orders: Iterable[OrderRow], commands: Iterable[CommandRow], now_
     return lines
 
 
+_BESIDE = {"after": "after", "after roll-back": "mended"}  # where a step shows a probe that followed it
+
+
 def step_lines(commands: Iterable[CommandRow]) -> list[StepLine]:
     """Commands in order, with each step's probes beside it.
 
@@ -156,13 +160,12 @@ def step_lines(commands: Iterable[CommandRow]) -> list[StepLine]:
     carried: ProbeLine | None = None
     for command in commands:
         if command.kind == "probe":
-            if command.data.get("when") == "after" and lines:
-                lines[-1] = replace(lines[-1], after=probe_line(command))
-                good = lines[-1].after if lines[-1].after and lines[-1].after.tone == "good" else None
-                before = replace(good, said="worked, as tried after the step above") if good else None
+            tried, beside = probe_line(command), _BESIDE.get(str(command.data.get("when")))
+            before = tried
+            if beside and lines:
+                lines[-1] = replace(lines[-1], **{beside: tried})
+                before = replace(tried, said="worked, as tried after the step above") if tried.tone == "good" else None
                 carried = before
-            else:
-                before = probe_line(command)
         elif command.kind == "release" and lines:
             lines[-1] = replace(lines[-1], undone=words.undone(command))
         elif command.kind != "manual":

@@ -199,8 +199,9 @@ def _command_ended(m: Moment) -> str:
     name, detail = str(m.step.get("name", "")), str(m.data.get("detail") or m.data.get("note") or "")
     status = str(m.data.get("status") or m.by)
     if m.text == "probe":
-        when = "after" if m.step.get("when") == "after" else "before"
-        said = f"Checkout {'worked' if status == 'done' else 'FAILED'} {when} \u201c{name}\u201d"
+        when = {"after": "after {}", "after roll-back": "once {} was taken back"}.get(str(m.step.get("when")), "before {}")
+        step = when.format(f"\u201c{name}\u201d")
+        said = f"Checkout {'worked' if status == 'done' else 'FAILED'} {step}"
         report = m.data.get("data")
         if status == "done" and isinstance(report, dict):
             detail = money(report.get("total"), str(report.get("currency") or ""))
