@@ -79,7 +79,7 @@ def anchor_now(settings: Settings, identity: Identity, plan: Plan) -> list[Ancho
         got[f"{head.size}.witness"] = lines.encode()
     try:
         found = anchor.verify(
-            got, head.size, head, origin=identity.origin, public_key=identity.log_public, trust=trust, given=trust
+            got, head.size, head, origin=identity.origin, public_keys=[identity.log_public], trust=trust, given=trust
         )
     except VerificationError as error:
         raise EngineError("bad_anchor", f"what was given does not verify and was not kept: {error.what}") from error

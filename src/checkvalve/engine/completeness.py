@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, delete, func, insert, or_, select
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite reads it as well
 
 from checkvalve.regimes.deadline import from_ms, rfc3339
 from checkvalve.store.schema import contacts, events, findings, imported, sensor_health, sensors, sequences

@@ -20,7 +20,7 @@ from checkvalve.engine.local_api import Gatekeeper
 from checkvalve.engine.orders import OrderBook
 from checkvalve.engine.pairing import Pairing
 from checkvalve.engine.pipeline import Pipeline
-from checkvalve.engine.settings import Settings, make_private
+from checkvalve.engine.settings import Settings, make_private, require_private
 from checkvalve.engine.worker import Worker
 from checkvalve.events.signature import Message
 from checkvalve.store.journal import Draft, GroupCommitter, Journal
@@ -59,6 +59,7 @@ class Core:
         self._sealing: asyncio.Task[None] | None = None
         self._anchoring: asyncio.Task[None] | None = None
         self._asker: Asker | None = None
+        self._retaining: asyncio.Task[None] | None = None
 
     def now_ms(self) -> int:
         return now_ms()
@@ -70,12 +71,13 @@ class Core:
         await asyncio.to_thread(self._erase_again)
         self._sealing = asyncio.create_task(self._seal())
         self._anchoring = asyncio.create_task(anchoring.keep_anchoring(self.settings, self.identity))
+        self._retaining = asyncio.create_task(self._retain())
         await self.worker.start()
 
     async def stop(self) -> None:
         await self.worker.stop()
         await self.committer.stop()
-        tasks = [task for task in (self._digesting, self._sealing, self._anchoring) if task is not None]
+        tasks = [task for task in (self._digesting, self._sealing, self._anchoring, self._retaining) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -99,6 +101,11 @@ class Core:
             reading = Reading(directory=self.settings.archive_dir, origin=identity.origin, public_key=identity.log_public)
             self._asker = Asker(reading, self.state)
         return self._asker
+
+    async def _retain(self) -> None:
+        from checkvalve.engine.retention import keep_applying
+
+        await keep_applying(self)
 
     async def _seal(self) -> None:
         from checkvalve.engine.sealing import sealer
@@ -179,3 +186,6 @@ def open_core(settings: Settings) -> Core:
     identity = load_identity(settings.data)
     journal = Journal.open(settings.data, key=identity.log_key, origin=identity.origin)
     return Core(settings, identity, journal, open_state(settings.state_file))
+    for holds_keys in (settings.data / "keys.db", settings.state_file):
+        if holds_keys.exists():
+            require_private(holds_keys)

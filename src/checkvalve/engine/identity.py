@@ -31,22 +31,30 @@ class Identity:
         return self.log_key.public_key().public_bytes_raw()
 
 
-def load_identity(data: Path) -> Identity:
-    """Read the keys under `data/keys`, making them the first time."""
+NEXT = "log.key.next"  # a new key of the log whose rotation is not finished
+
+
+def load_identity(data: Path, *, unfinished: bool = False) -> Identity:
+    """Read the keys under `data/keys`, making them the first time. A half-done rotation is an error unless `unfinished`."""
     keys = data / "keys"
     make_private(data)
     make_private(keys)
-    log_key = Ed25519PrivateKey.from_private_bytes(_secret(keys / "log.key"))
-    core_secret = _secret(keys / "core.key")
+    if (keys / NEXT).exists() and not unfinished:
+        raise EngineError("rotation_unfinished", "a new key of the log is not in use yet; run: checkvalve evidence rotate-key")
+    log_key = Ed25519PrivateKey.from_private_bytes(secret_of(keys / "log.key"))
+    named = keys / "installation"  # kept at the first rotation: the log's name outlives its first key
+    first = hashlib.sha256(log_key.public_key().public_bytes_raw()).hexdigest()[:12]
+    core_secret = secret_of(keys / "core.key")
     return Identity(
-        installation=hashlib.sha256(log_key.public_key().public_bytes_raw()).hexdigest()[:12],
+        installation=named.read_text() if named.exists() else first,
         log_key=log_key,
         core_key=Ed25519PrivateKey.from_private_bytes(core_secret),
         repeat_key=hashlib.blake2b(b"repeat", key=core_secret, digest_size=32).digest(),
     )
 
 
-def _secret(path: Path) -> bytes:
+def secret_of(path: Path) -> bytes:
+    """32 bytes only the owner can read; made at random when the file is not there."""
     if not path.exists():
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:

@@ -9,7 +9,7 @@ from functools import cache, partial
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite reads it as well
 
 from checkvalve.engine.errors import EngineError
 from checkvalve.events.event import Event, Malformed

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from checkvalve.engine import searching
+from checkvalve.engine import decisions, holds, retention, searching
 from checkvalve.engine.core import Core, open_core
 from checkvalve.engine.errors import EngineError, JournalError
 from checkvalve.engine.identity import load_identity
@@ -42,6 +42,21 @@ class Erasing(msgspec.Struct, frozen=True, kw_only=True):
     subject: str
     by: str
     reason: str
+
+
+class Holding(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of POST /v1/local/hold: sets a hold, or helps to `lift` the one named. `by` was asked for a password."""
+
+    by: str
+    reason: str
+    subject: str | None = None
+    lift: str | None = None
+
+
+class Retaining(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of POST /v1/local/retention."""
+
+    by: str
 
 
 def ask(settings: Settings, name: str, parameters: Mapping[str, Value]) -> list[dict[str, Any]]:
@@ -82,6 +97,28 @@ def find(settings: Settings, asked: Looking) -> dict[str, Any]:
 
 def erase(settings: Settings, asked: Erasing) -> dict[str, Any]:
     return _in_core(settings, "/v1/local/erase", asked, lambda core: erased(core, asked))
+
+
+def hold(settings: Settings, asked: Holding) -> dict[str, Any]:
+    return _in_core(settings, "/v1/local/hold", asked, lambda core: held(core, asked))
+
+
+def retain(settings: Settings) -> dict[str, Any]:
+    """Erase by age now; how many records of each class."""
+    asked = Retaining(by="user:cli")
+    return _in_core(settings, "/v1/local/retention", asked, lambda core: retention.apply(core, asked.by))
+
+
+async def held(core: Core, asked: Holding) -> dict[str, Any]:
+    """`hold` in this core: which hold it is about, what was decided, and in which entry."""
+    with core.state.read() as db:
+        now = core.now_ms()
+        if asked.lift is None:
+            draft = holds.setting(asked.by, now, asked.reason, asked.subject)
+        else:
+            draft = holds.lifting(db, asked.by, now, asked.lift, asked.reason)
+    [entry] = await core.decide([draft])
+    return {"hold": asked.lift or f"hold-{entry}", "what": decisions.parse(draft.clear).type, "entry": entry}
 
 
 async def found(core: Core, asked: Looking) -> dict[str, Any]:

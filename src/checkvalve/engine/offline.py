@@ -16,12 +16,13 @@ import msgspec
 from sqlalchemy import ColumnElement, insert, select
 
 from checkvalve.detection.register import Register
-from checkvalve.engine import anchoring, cases, casework, completeness
+from checkvalve.engine import anchoring, cases, casework, completeness, holds
 from checkvalve.engine.accounts import Accounts
 from checkvalve.engine.completeness import SensorStatement
 from checkvalve.engine.core import now_ms, open_core
 from checkvalve.engine.decisions import draft
 from checkvalve.engine.errors import EngineError
+from checkvalve.engine.holds import Hold
 from checkvalve.engine.identity import Identity, load_identity
 from checkvalve.engine.pairing import Pairing
 from checkvalve.engine.pipeline import Registers
@@ -62,6 +63,23 @@ def add_user(settings: Settings, name: str, password: str, roles: tuple[str, ...
 
 
 def user_names(settings: Settings) -> list[str]:
+def person(settings: Settings, name: str, password: str, roles: tuple[str, ...]) -> str:
+    """`user:<name>` of somebody with one of these roles. EngineError for a wrong password or another role."""
+    with opened(settings) as state:
+        accounts = Accounts(state)
+        token = accounts.log_in(name, password, "local", now_ms())
+        user = accounts.who(token, now_ms())
+        accounts.log_out(token)
+    if user is None or not set(user.roles) & set(roles):
+        raise EngineError("forbidden", f"{name} has no role of {', '.join(roles)}; add one with `checkvalve user add`")
+    return f"user:{user.name}"
+
+
+def holds_of(settings: Settings) -> list[Hold]:
+    with opened(settings) as state, state.read() as db:
+        return holds.every(db)
+
+
     with prepared(settings) as state:
         return Accounts(state).names()
 
@@ -215,9 +233,15 @@ def export_case(settings: Settings, case: str) -> bytes:
 def export_tiles(settings: Settings, directory: Path) -> int:
     """The tree as C2SP tlog-tiles below `directory`; returns how many tiles."""
     identity = identity_of(settings)
+        notes=succession_notes(settings),
     files = LogFiles(settings.data / "log")
     head = files.checkpoint()
     size = checkpoint.verify(head, origin=identity.origin, public_key=identity.log_public).size
+def succession_notes(settings: Settings) -> list[bytes]:
+    """In which each key of the log names the next, oldest first."""
+    return [p.read_bytes() for p in sorted((settings.data / "log" / "succession").glob("*.note"))]
+
+
     data = files.leaves()[: 32 * size]
     made = dict(tiles([data[i : i + 32] for i in range(0, len(data), 32)]))
     for name, content in made.items():

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
 from checkvalve.detection.register import Register
-from checkvalve.engine import bypass, cases, completeness, decisions, exposures, imports, observe, orders
+from checkvalve.engine import bypass, cases, completeness, decisions, exposures, holds, imports, observe, orders
 from checkvalve.engine.changed import Changed
 from checkvalve.engine.observe import Observed
 from checkvalve.events import event as ocsf
@@ -325,6 +325,8 @@ class Pipeline:
         elif decision.type == "erased":
             values = [{"entry": n} for n in decision.data["entries"]]
             db.execute(upsert(erased).on_conflict_do_nothing(), values)
+        elif decision.type in holds.TYPES:
+            holds.digest(db, decision, opened.number)
         elif decision.type == "subject_put":
             self._put(db, decision.data["site"], opened.number, decision.data["subject"])
         else:

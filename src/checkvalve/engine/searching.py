@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from sqlalchemy import select
 
-from checkvalve.engine import decisions, imports
+from checkvalve.engine import decisions, holds, imports
 from checkvalve.engine.errors import EngineError
 from checkvalve.events import event as ocsf
 from checkvalve.events.event import Event
@@ -140,6 +140,8 @@ async def erase(core: "Core", asker: Asker, subject: str, *, by: str, reason: st
     numbers = sorted(n for n in held if n < core.journal.size)
     if not numbers:
         raise EngineError("not_found", f"no record holds {subject}; a reference reads like customer:42 (see `evidence scope`)")
+    with core.state.read() as db:
+        holds.refuse(db, subject)
     said = {"subject": subject, "entries": numbers, "reason": reason}
     decided = await core.decide([decisions.draft("erased", at_ms=core.now_ms(), by=by, **said)])
     records = await asyncio.to_thread(core.journal.erase, numbers)

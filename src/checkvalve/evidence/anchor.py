@@ -4,8 +4,9 @@ As files: `<size>.checkpoint`, `<size>.tsr` (time stamp response over the checkp
 (cosignature lines), `<size>.proof` (consistency with a later checkpoint, hex, one hash a line).
 """
 
+import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,14 +54,23 @@ def trust_of(pem: bytes, keys: bytes) -> Trust:
 
 
 def verify(
-    files: Mapping[str, bytes], size: int, head: Checkpoint, *, origin: str, public_key: bytes, trust: Trust, given: Trust
+    files: Mapping[str, bytes],
+    size: int,
+    head: Checkpoint,
+    *,
+    origin: str,
+    public_keys: Sequence[bytes],
+    trust: Trust,
+    given: Trust,
 ) -> list[Anchored]:
-    """What the anchor of `size` proves of `head`. `trust` is the reader's own, `given` came along with the anchor.
+    """What the anchor of `size` proves of `head`. `public_keys`: the log's, newest first.
+
+    `trust` is the reader's own, `given` came along with the anchor.
 
     VerificationError when any part of it does not hold.
     """
     note = files.get(f"{size}.checkpoint", b"")
-    early = checkpoint.verify(note, origin=origin, public_key=public_key)
+    early = _signed(note, origin, public_keys)
     proof = _proof(files.get(f"{size}.proof", b""))
     if early.size != size or not consistent(early.size, head.size, early.root, head.root, proof):
         raise VerificationError("the stamped checkpoint and this one are not of one log")
@@ -70,6 +80,14 @@ def verify(
     if (lines := files.get(f"{size}.witness")) is not None:
         found += _witnessed(lines, early, size, trust, given)
     return found
+
+
+def _signed(note: bytes, origin: str, public_keys: Sequence[bytes]) -> Checkpoint:
+    """By the log's key of now or one before it."""
+    for public_key in public_keys[1:]:
+        with contextlib.suppress(VerificationError):
+            return checkpoint.verify(note, origin=origin, public_key=public_key)
+    return checkpoint.verify(note, origin=origin, public_key=public_keys[0])
 
 
 def _stamped(token: bytes, note: bytes, size: int, trust: Trust, given: Trust) -> Anchored:

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from checkvalve.evidence import anchor, checkpoint, entry
+from checkvalve.evidence import anchor, checkpoint, entry, succession
 from checkvalve.evidence.checkpoint import Checkpoint
 from checkvalve.evidence.errors import VerificationError
 from checkvalve.evidence.merkle import leaf_hash, root_from_inclusion
@@ -28,8 +28,10 @@ CHECKPOINT: Final = "checkpoint"
 PUBLIC_KEY: Final = "log.pub"
 PROOFS: Final = "proofs.json"
 FORMAT: Final = "checkvalve-bundle/1"
-ANCHORED: Final = "checkvalve-bundle/2"  # with anchors; what has none stays readable to whoever knows version 1
-FORMATS: Final = (FORMAT, ANCHORED)
+EXTENDED: Final = (
+    "checkvalve-bundle/2"  # with anchors or a succession of keys; what has none stays readable to whoever knows version 1
+)
+FORMATS: Final = (FORMAT, EXTENDED)
 ROOTS: Final = "anchors/roots.pem"
 WITNESSES: Final = "anchors/witnesses"
 MAX_BYTES: Final = 1024 * 1024 * 1024
@@ -59,14 +61,17 @@ def build(
     origin: str,
     key: Ed25519PrivateKey,
     anchors: Mapping[str, bytes] | None = None,
+    notes: list[bytes] | None = None,
 ) -> bytes:
     """The bundle's bytes. `head` is the signed checkpoint the proofs lead to, `created` an RFC 3339 time.
 
     `anchors`: files as in `evidence.anchor`, with `roots.pem` and `witnesses` (verifier keys, one a line) if there are any.
+    `notes`: the succession of the log's keys, oldest first.
     """
     files = {f"documents/{name}": content for name, content in documents.items()}
     files |= {f"anchors/{name}": content for name, content in (anchors or {}).items()}
-    form = ANCHORED if anchors else FORMAT
+    files |= {f"succession/{n:04d}.note": note for n, note in enumerate(notes or [])}
+    form = EXTENDED if anchors or notes else FORMAT
     proofs = {}
     for e in entries:
         files[f"entries/{e.number}.rec"] = e.record
@@ -112,12 +117,17 @@ def verify(data: bytes, public_key: bytes | None = None, trust: anchor.Trust = a
     except VerificationError as error:
         return _unusable(PUBLIC_KEY, error.what)
     trusted = public_key is not None
-    if public_key is not None:
-        key = public_key
+    notes = [files[n] for n in sorted(files) if n.startswith("succession/")]
+    try:
+        if public_key is not None and key not in succession.successors(notes, origin, public_key):
+            key = public_key
+        keys = succession.lineage(notes, origin, key)
+    except VerificationError as error:
+        return _unusable("succession", error.what)
     flaws = _check_manifest(files, origin, key)
     head, entry_flaws = _check_entries(files, origin, key)
     flaws += [f for f in entry_flaws if f not in flaws]
-    anchored, anchor_flaws = ([], []) if flaws else _check_anchors(files, origin, key, trust)
+    anchored, anchor_flaws = ([], []) if flaws else _check_anchors(files, origin, keys, trust)
     flaws += anchor_flaws
     if not flaws and _zip(files) != data:
         flaws.append(Flaw(entry=None, file="bundle", what=f"the container differs at byte {_first_difference(files, data)}"))
@@ -221,13 +231,13 @@ def _check_entries(files: Mapping[str, bytes], origin: str, key: bytes) -> tuple
             flaws += _check_entry(files, number, proofs.get(str(number)), head)
         elif number is not None and f"entries/{number}.rec" not in files:
             flaws.append(Flaw(entry=number, file=name, what="is a key without its record"))
-        elif number is None and name not in _NAMED and not name.startswith(("documents/", "anchors/")):
+        elif number is None and name not in _NAMED and not name.startswith(("documents/", "anchors/", "succession/")):
             flaws.append(Flaw(entry=None, file=name, what="is not a file of a bundle"))
     return head.text(), flaws
 
 
 def _check_anchors(
-    files: Mapping[str, bytes], origin: str, key: bytes, trust: anchor.Trust
+    files: Mapping[str, bytes], origin: str, keys: list[bytes], trust: anchor.Trust
 ) -> tuple[list[anchor.Anchored], list[Flaw]]:
     held = {n.removeprefix("anchors/"): c for n, c in files.items() if n.startswith("anchors/") and n not in (ROOTS, WITNESSES)}
     odd = [f"anchors/{n}" for n in held if not anchor.NAME.fullmatch(n)]
@@ -235,9 +245,9 @@ def _check_anchors(
     found: list[anchor.Anchored] = []
     for size in sorted({int(m[1]) for n in held if (m := anchor.NAME.fullmatch(n))}):
         try:
-            head = checkpoint.verify(files.get(CHECKPOINT, b""), origin=origin, public_key=key)
+            head = checkpoint.verify(files.get(CHECKPOINT, b""), origin=origin, public_key=keys[0])
             given = anchor.trust_of(files.get(ROOTS, b""), files.get(WITNESSES, b""))
-            found += anchor.verify(held, size, head, origin=origin, public_key=key, trust=trust, given=given)
+            found += anchor.verify(held, size, head, origin=origin, public_keys=keys, trust=trust, given=given)
         except VerificationError as error:
             flaws.append(Flaw(entry=None, file=f"anchors/{size}", what=error.what))
     return found, flaws

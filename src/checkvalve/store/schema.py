@@ -115,6 +115,20 @@ erased = Table(
     Column("entry", BigInteger, primary_key=True, autoincrement=False),
 )
 
+# Legal holds, as the log decided them.
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("subject", String, nullable=True),  # null: everybody
+    Column("reason", String, nullable=False),
+    Column("set_by", String, nullable=False),
+    Column("set_ms", BigInteger, nullable=False),
+    Column("lift_asked_by", String, nullable=True),
+    Column("lifted_by", String, nullable=True),
+    Column("lifted_ms", BigInteger, nullable=True),
+)
+
 # Records of others' logs: by `key` one is known again. `within_ms`: how long after its row's time it may have happened;
 # null: no limit.
 imported = Table(

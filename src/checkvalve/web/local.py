@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from checkvalve.engine import looking
+from checkvalve.engine import looking, retention
 from checkvalve.engine.core import Core
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.importer import MAX_BATCH
@@ -52,6 +52,18 @@ async def erase(request: Request) -> Response:
 
 def _decoded(body: bytes, kind: type[Asked]) -> Asked:
     try:
+@answers_errors
+async def hold(request: Request) -> Response:
+    core, body = await _admitted(request)
+    return Json(await looking.held(core, _decoded(body, looking.Holding)))
+
+
+@answers_errors
+async def retain(request: Request) -> Response:
+    core, body = await _admitted(request)
+    return Json(await retention.apply(core, _decoded(body, looking.Retaining).by))
+
+
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, RecursionError) as error:
         raise EngineError("bad_request", "not what this command sends; are both of one version?") from error
@@ -62,3 +74,5 @@ ROUTES = [
     Route("/v1/local/find", find, methods=["POST"]),
     Route("/v1/local/erase", erase, methods=["POST"]),
 ]
+    Route("/v1/local/hold", hold, methods=["POST"]),
+    Route("/v1/local/retention", retain, methods=["POST"]),

@@ -12,6 +12,7 @@ from tests.integration.imports.conftest import Installation
 
 from checkvalve.engine.anchoring import for_bundle
 from checkvalve.engine.identity import load_identity
+from checkvalve.engine.offline import succession_notes
 from checkvalve.engine.settings import Settings
 from checkvalve.evidence import anchor, bundle, checkpoint, timestamp
 from checkvalve.evidence.errors import VerificationError
@@ -52,6 +53,7 @@ def exported(shop: Installation) -> bytes:
     head = checkpoint.verify(note, origin=identity.origin, public_key=identity.log_public)
     leaves = [data[i : i + 32] for i in range(0, 32 * head.size, 32)]
     anchors = for_bundle(Settings(data=shop.data), head, leaves)
+    notes = succession_notes(Settings(data=shop.data))
     key = identity.log_key
     return bundle.build(
         case="c",
@@ -62,6 +64,7 @@ def exported(shop: Installation) -> bytes:
         origin=identity.origin,
         key=key,
         anchors=anchors,
+        notes=notes,
     )
 
 
@@ -98,7 +101,7 @@ def test_another_authority_a_changed_stamp_and_another_checkpoint_are_found_out(
     head = checkpoint.verify(files["5.checkpoint"], origin=identity.origin, public_key=identity.log_public)
 
     def check(changed: dict[str, bytes]) -> list[anchor.Anchored]:
-        given = {"origin": identity.origin, "public_key": identity.log_public}
+        given = {"origin": identity.origin, "public_keys": [identity.log_public]}
         return anchor.verify(files | changed, 5, head, trust=trust, given=anchor.NOBODY, **given)  # type: ignore[arg-type]
 
     assert len(check({})) == 1
