@@ -62,7 +62,6 @@ def add_user(settings: Settings, name: str, password: str, roles: tuple[str, ...
         Accounts(state).add(name, password, roles, now_ms())
 
 
-def user_names(settings: Settings) -> list[str]:
 def person(settings: Settings, name: str, password: str, roles: tuple[str, ...]) -> str:
     """`user:<name>` of somebody with one of these roles. EngineError for a wrong password or another role."""
     with opened(settings) as state:
@@ -80,6 +79,7 @@ def holds_of(settings: Settings) -> list[Hold]:
         return holds.every(db)
 
 
+def user_names(settings: Settings) -> list[str]:
     with prepared(settings) as state:
         return Accounts(state).names()
 
@@ -227,21 +227,21 @@ def export_case(settings: Settings, case: str) -> bytes:
         origin=identity.origin,
         key=identity.log_key,
         anchors=anchoring.for_bundle(settings, signed, leaves),
+        notes=succession_notes(settings),
     )
 
 
-def export_tiles(settings: Settings, directory: Path) -> int:
-    """The tree as C2SP tlog-tiles below `directory`; returns how many tiles."""
-    identity = identity_of(settings)
-        notes=succession_notes(settings),
-    files = LogFiles(settings.data / "log")
-    head = files.checkpoint()
-    size = checkpoint.verify(head, origin=identity.origin, public_key=identity.log_public).size
 def succession_notes(settings: Settings) -> list[bytes]:
     """In which each key of the log names the next, oldest first."""
     return [p.read_bytes() for p in sorted((settings.data / "log" / "succession").glob("*.note"))]
 
 
+def export_tiles(settings: Settings, directory: Path) -> int:
+    """The tree as C2SP tlog-tiles below `directory`; returns how many tiles."""
+    identity = identity_of(settings)
+    files = LogFiles(settings.data / "log")
+    head = files.checkpoint()
+    size = checkpoint.verify(head, origin=identity.origin, public_key=identity.log_public).size
     data = files.leaves()[: 32 * size]
     made = dict(tiles([data[i : i + 32] for i in range(0, len(data), 32)]))
     for name, content in made.items():
