@@ -50,8 +50,6 @@ async def erase(request: Request) -> Response:
     return Json(await looking.erased(core, _decoded(body, looking.Erasing)))
 
 
-def _decoded(body: bytes, kind: type[Asked]) -> Asked:
-    try:
 @answers_errors
 async def hold(request: Request) -> Response:
     core, body = await _admitted(request)
@@ -64,6 +62,8 @@ async def retain(request: Request) -> Response:
     return Json(await retention.apply(core, _decoded(body, looking.Retaining).by))
 
 
+def _decoded(body: bytes, kind: type[Asked]) -> Asked:
+    try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, RecursionError) as error:
         raise EngineError("bad_request", "not what this command sends; are both of one version?") from error
@@ -73,6 +73,6 @@ ROUTES = [
     Route("/v1/local/import", import_records, methods=["POST"]),
     Route("/v1/local/find", find, methods=["POST"]),
     Route("/v1/local/erase", erase, methods=["POST"]),
-]
     Route("/v1/local/hold", hold, methods=["POST"]),
     Route("/v1/local/retention", retain, methods=["POST"]),
+]
