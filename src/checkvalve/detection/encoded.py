@@ -9,12 +9,15 @@ from typing import Final, NamedTuple
 from checkvalve.detection.tokens import Piece
 
 MAX_BLOB: Final = 4096
+MAX_CODE: Final = 40  # a number of a letter and what stands around it
 MIN_TEXT: Final = 6  # decoded code points worth reading
 _BLOB = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,6}")
 _HEX = re.compile(r"(?:0[xX])?((?:[0-9A-Fa-f]{2}){4,})")
 _LINE = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,6}[\"',;.)]*")
-_CODE = re.compile(r"[\[({\"']*(?:0[xX]|\\x|U\+00)?([0-9A-Fa-f]{2,3}|[01]{8})[\])}\"',;.:]*(?:['’]s)?")
-_CODES = re.compile(r"[\s,;:|-]*(?:0[xX]|\\x|U\+00)?([0-9A-Fa-f]{2,3}|[01]{8})(?=[\s,;:|-])")
+_NUMBER = r"(?:0[xX]|\\x|U\+00)?([0-9A-Fa-f]{2,3}|[01]{8})"
+_CODE = re.compile(rf"(?:[^\s]*[^0-9A-Za-z\s])?{_NUMBER}[^0-9A-Za-z\s]*(?:['’]s)?")
+_CODES = re.compile(rf"(?<![0-9A-Za-z]){_NUMBER}(?:[,;:|-]{{1,2}}{_NUMBER}){{5,}}(?![0-9A-Za-z])")
+_ONE = re.compile(rf"{_NUMBER}(?![0-9A-Za-z])")
 
 
 class Decoded(NamedTuple):
@@ -39,14 +42,17 @@ class Blobs:
     def piece(self, piece: Piece) -> Iterator[Decoded]:
         clear = piece.clear
         start, end = piece.places[0], piece.places[-1]
-        if (code := _CODE.fullmatch(clear)) is not None and (not self._codes or len(code[1]) <= 8):
-            self._codes.append((code[1], start, end))
+        runs = list(_CODES.finditer(clear)) if len(clear) >= 17 else []
+        code = _CODE.fullmatch(clear) if len(clear) <= MAX_CODE and not runs else None
+        if code and (not self._codes or not clear[0].isalpha() or code.start(1) == 0):
+            self._codes.append((code[1], _raw(piece, code.start(1)), end))
             if len(self._codes) >= MAX_BLOB // 4:
                 yield from self._end_of_codes()
         else:
             yield from self._end_of_codes()
-            if len(clear) >= 17 and len(codes := _CODES.findall(clear + " ")) >= MIN_TEXT:
-                yield from _from_codes(codes, start, end)
+            for run in runs:
+                codes = [one[1] for one in _ONE.finditer(run.group())]
+                yield from _from_codes(codes, _raw(piece, run.start()), _raw(piece, run.end()))
         if len(clear) < 8 or not _looks_encoded(clear):
             yield from self._end_of_lines()
             return

@@ -30,6 +30,7 @@ class Lexicon:
     dwellings: frozenset[str]
     particles: frozenset[str]
     ordinary: frozenset[str]
+    namelike: frozenset[str]
     streets: dict[str, tuple[str, ...]]  # a word of street lines -> other ways to write it
 
 

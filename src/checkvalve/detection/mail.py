@@ -95,22 +95,26 @@ class _Open:
 class Apart:
     """Addresses taken apart. Reads every word; costs little until an @ or "at" comes."""
 
-    __slots__ = ("_left", "_open", "_register")
+    __slots__ = ("_after_spoken", "_left", "_open", "_register")
 
     def __init__(self, register: Register) -> None:
         self._register = register
         self._left: deque[tuple[str, int, bool]] = deque(maxlen=MAX_LEFT)  # (text with its joiner, start, spelt)
         self._open: list[_Open] = []
+        self._after_spoken = False  # the last word stood for a sign: "_DOT_"
 
     def word(self, word: Word) -> Iterator[Match]:
         joiner = _joiner(word.before)
         lex = lexicon()
         spoken = _spoken(word.text)
+        if self._after_spoken:
+            joiner = joiner.strip("_-")
+        self._after_spoken = bool(spoken) or word.text in lex.at
         if "@" in joiner and not word.in_address:
             self._begin(spelt=False, tail=joiner.partition("@")[0])
             joiner = joiner.rpartition("@")[2]
         if word.text in lex.at:
-            self._begin(spelt=True, tail=joiner)
+            self._begin(spelt=True, tail="")
         elif self._open:
             yield from self._go_on(word, joiner, spoken)
         self._left.append((spoken or joiner.rpartition("@")[2] + word.text, word.start, bool(spoken)))

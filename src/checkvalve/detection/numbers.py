@@ -13,6 +13,7 @@ from checkvalve.events.pseudonym import normal_phone
 MAX_GROUPS: Final = 17  # digit groups of one telephone number
 MAX_DIGITS: Final = 16  # E.164 has 15; and "(0)"
 MAX_GAP: Final = 6  # code points between two groups
+MAX_GAP_SPELT: Final = 12  # between single digits
 _NEAR: Final = 6  # words between "telephone" and its number
 _FAR: Final = 1000
 
@@ -34,7 +35,8 @@ class Phones:
             self._since_phone = 0 if word.text in lex.phones else self._since_phone + 1
             self._since_other = 0 if word.text in lex.other_numbers or _is_iban_start(word.text) else self._since_other + 1
             return
-        if self._groups and word.start - self._groups[-1].end > MAX_GAP:
+        spelt = len(word.text) == 1 and self._groups and len(self._groups[-1].text) == 1
+        if self._groups and word.start - self._groups[-1].end > (MAX_GAP_SPELT if spelt else MAX_GAP):
             yield from self._ended()
         self._groups.append(word)
         yield from self._ending_here()

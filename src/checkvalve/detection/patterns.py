@@ -91,7 +91,7 @@ class Patterns:
     def piece(self, piece: Piece) -> Iterator[Sighting]:
         clear = piece.clear
         label = next(iter(piece.labels.values()), "plain") if piece.labels else "plain"
-        self._recent.append((piece.gap + clear, piece.places[0], piece.places[-1], label))
+        self._recent.append((piece.gap[:1] + clear, piece.places[0], piece.places[-1], label))
         self._hinted = STAYS if self._rules.hints.search(clear) else max(0, self._hinted - 1)
         self._fours = self._fours + 1 if len(clear) == 4 or len(clear.strip(_PUNCTUATION)) == 4 else 0
         digits = _DIGIT.search(clear) is not None

@@ -18,8 +18,9 @@ from checkvalve.events.pseudonym import MAX_WORDS, Category, words
 
 LONGEST: Final = 9  # words of a name or street line that is registered by its first and last word
 MAX_TURNED: Final = 4  # words of a phrase that is also read backwards and as rot13
+_HIDING: Final = frozenset({"invisible", "lookalike", "transliterated", "reversed", "rot13"})
 MAX_SPELLINGS: Final = 6
-_UNSPEAKABLE = re.compile(r"[^aeiouy ]{6}|(?:^| )[^aeiouy ]+(?: |$)")  # nobody's name: a word without a vowel
+_UNSPEAKABLE = re.compile(r"[^aeiouy ]{6}|(?:^| )[^aeiouy ]{2,}(?: |$)")  # nobody's name: a word without a vowel
 _ROT13: Final = str.maketrans({chr(base + i): chr(base + (i + 13) % 26) for base in (65, 97) for i in range(26)})
 
 
@@ -84,13 +85,15 @@ class Phrases:
         numbered = ends_in_number = _has_digit(phrase)
         if phrase in function:
             return
-        lettered, varied, lone = not phrase.isdigit(), bool(last.others) or phrase[-1] == "s", True
+        lettered, varied = not phrase.isdigit(), bool(last.others) or phrase[-1] == "s"
+        lone = one_sentence = True
         for count in range(2, min(len(window), MAX_WORDS) + 1):
             first, text = window[-count], window[-count].text
             starts_with_number = _has_digit(text)
             numbered = numbered or starts_with_number
-            lone = lone and text not in function and not _ends_sentence(first, window[1 - count])
-            if not numbered and not lone:
+            lone = lone and text not in function
+            one_sentence = one_sentence and not _ends_sentence(first, window[1 - count])
+            if not numbered and not (lone and one_sentence):
                 return  # no name goes on over a word that cannot be part of one
             phrase = f"{text} {phrase}"
             lettered = lettered or not text.isdigit()
@@ -135,9 +138,13 @@ class Phrases:
 
     @staticmethod
     def _match(owners: tuple[Owner, ...], phrase: str, window: Sequence[Word], count: int, label: str, *, told: bool) -> Match:
-        before = window[max(0, len(window) - count - 2) : len(window) - count]
-        vague = _vague_address if owners[0].category == "address" else _everyday_name
-        weak = not told and vague(phrase.split(" "), before)
+        before, part = window[max(0, len(window) - count - 3) : len(window) - count], window[-count:]
+        if owners[0].category == "address":
+            weak = not told and _vague_address(phrase.split(" "), before)
+        else:
+            hidden = label in _HIDING  # nobody hides words of everyday language
+            small = all(w.raw.islower() for w in part)
+            weak = not told and not hidden and _everyday_name(phrase.split(" "), before, small=small)
         return Match(owners, window[-count].start, window[-1].end, label, weak)
 
     def _long(self, window: Sequence[Word]) -> Iterator[Match]:
@@ -181,10 +188,10 @@ def _breaks(word: Word) -> bool:
     return punctuated or not (word.raw[:1].isupper() or word.text in lexicon().particles)
 
 
-def _everyday_name(texts: Sequence[str], before: Sequence[Word]) -> bool:
+def _everyday_name(texts: Sequence[str], before: Sequence[Word], *, small: bool) -> bool:
     """Words of everyday language alone, and nothing before them says that they are somebody."""
     lex = lexicon()
-    if not all(w in lex.ordinary or w in lex.function for w in texts):
+    if not all(w in lex.ordinary or w in lex.function or (small and w in lex.namelike) for w in texts):
         return False
     return not any(w.text in lex.titles or w.text in lex.persons for w in before)
 

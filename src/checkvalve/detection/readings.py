@@ -24,7 +24,7 @@ _ESCAPE = re.compile(
 _TAG = re.compile(
     r"<(/?)(?:b|i|u|s|em|strong|span|code|mark|small|font|a|sub|sup|wbr)/?>|<!-{2,4}>|(<)/?[A-Za-z][A-Za-z0-9]{0,9}/?>"
 )
-_JOINT = re.compile(r"(?<=[\w@.+-])(?:\*{1,3}|_{2}|~~|`+|\[\]|\(\)){1,4}(?=[\w@.+-])")
+_JOINT = re.compile(r"(?<=[\w@.+-])(?:\*{1,3}|(?<!_)_{2}(?!_)|~~|`+|\[\]|\(\)){1,4}(?=[\w@.+-])")
 _SPECIAL = re.compile(r"[%&\\=*_~`<\[(]")
 _INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180e\u2061\u2062\u2063\u2064\u3164\uffa0")
 _TAGS: Final = range(0xE0020, 0xE007F)  # invisible copies of ASCII

@@ -98,8 +98,10 @@ class Scanner:
 
     def _inside(self, decoded: Decoded) -> Iterator[Match | Sighting]:
         inner = Scanner(self._register, self._context, self._depth - 1)
-        for match in (*inner.feed(decoded.text), *inner.finish()):
-            yield replace(match, start=decoded.start, end=decoded.end, encoding=decoded.encoding)
+        for found in (*inner.feed(decoded.text), *inner.finish()):
+            placed = replace(found, start=decoded.start, end=decoded.end, encoding=decoded.encoding)
+            # Nobody hides words of everyday language.
+            yield replace(placed, weak=False) if isinstance(placed, Match) else placed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from checkvalve.detection.mail import find
 from checkvalve.detection.register import Register
 from checkvalve.detection.tokens import Word
 from checkvalve.detection.types import Match
-from checkvalve.events.pseudonym import Category, normal_email
+from checkvalve.events.pseudonym import MAX_WORDS, Category, normal_email
 
 MIN_LETTERS: Final = 5
 MAX_LETTERS: Final = 64
@@ -34,11 +34,9 @@ class Spelt:
         letters, self._letters = self._letters, []
         if letters and letters[-1].before[:1] in ("'", "’"):
             letters.pop()  # the s of a possessive
-        while len(letters) >= MIN_LETTERS and letters[0].text.isdigit() and letters[1].text.isdigit():
-            letters = letters[1:]  # digits alone are the telephone's
-        if len(letters) >= MIN_LETTERS:
+        if len(letters) >= MIN_LETTERS and not all(w.text.isdigit() for w in letters):  # digits alone are the telephone's
             address = list(self._address(letters)) if any("@" in w.before for w in letters) else []
-            yield from address or self._phrases(letters)
+            yield from address or self._names(letters)
 
     def _address(self, letters: list[Word]) -> Iterator[Match]:
         """An e-mail address whose letters are held apart by marks that could be part of it: "a.n.n.a.@.e…"."""
@@ -56,17 +54,33 @@ class Spelt:
         if (normal := normal_email(text)) and (owners := find(self._register, normal)):
             yield Match(owners, letters[0].start, letters[-1].end, "spaced")
 
+    def _names(self, letters: list[Word]) -> Iterator[Match]:
+        """A word of one letter may stand before or behind ("à", "a", "y"): the first reading that is somebody's."""
+        for part in (letters, letters[:-1], letters[1:], letters[1:-1]):
+            if found := list(self._phrases(part)) if len(part) >= MIN_LETTERS else []:
+                yield from found
+                return
+
     def _phrases(self, letters: list[Word]) -> Iterator[Match]:
-        """Gaps of two widths tell where words end; otherwise every way to cut in two or three is tried."""
+        """Gaps of unusual width tell where words end; otherwise every way to cut in two or three is tried."""
         gaps = [_width(w.before) for w in letters[1:]]
-        cuts = [i + 1 for i, gap in enumerate(gaps) if gap > min(gaps)]
+        usual = Counter(gaps).most_common(1)[0][0]
+        cuts = [i + 1 for i, gap in enumerate(gaps) if gap != usual]
         texts = [w.text for w in letters]
         if cuts:
             starts = [0, *cuts, len(letters)]
             parts = ["".join(texts[a:b]) for a, b in pairwise(starts)]
-            for low in range(len(parts)):
-                for high in range(low + 2, min(low + 5, len(parts)) + 1):
-                    yield from self._look(" ".join(parts[low:high]), letters[starts[low]].start, letters[starts[high] - 1].end)
+            for size in range(min(MAX_WORDS, len(parts)), 1, -1):
+                found = [
+                    match
+                    for low in range(len(parts) - size + 1)
+                    for match in self._look(
+                        " ".join(parts[low : low + size]), letters[starts[low]].start, letters[starts[low + size] - 1].end
+                    )
+                ]
+                if found:
+                    yield from found
+                    return
             return
         inner = range(1, len(letters))
         for cut in (*combinations(inner, 1), *(combinations(inner, 2) if len(letters) <= MAX_CUT else ())):

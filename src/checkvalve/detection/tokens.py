@@ -13,7 +13,8 @@ from checkvalve.detection.readings import character, spellings, unescape
 from checkvalve.events.pseudonym import words
 
 MAX_PIECE: Final = 512
-MAX_BETWEEN: Final = 12
+MAX_BETWEEN: Final = 20
+MAX_BLANKS: Final = 12
 MAX_WORD: Final = 40  # longer words have no other readings
 _PIECE = re.compile(rf"\S{{1,{MAX_PIECE}}}")
 _WORD = re.compile(r"[0-9a-z\x80-\U0010ffff]+")
@@ -40,7 +41,7 @@ class Piece(NamedTuple):
     sources: Sequence[int]  # place in `clear` of each folded code point, and one more for the end
     places: Sequence[int]  # the same in the raw text
     labels: dict[int, str]  # disguise undone, by raw place
-    gap: str  # white space before it: "", " " or "\n"
+    gap: str  # white space before it: a line's end is one "\n" in front, the rest blanks, MAX_BLANKS at most
 
     def label(self, start: int, end: int) -> str:
         """The disguise undone in a raw span, or "plain"."""
@@ -85,7 +86,7 @@ class Words:
         folded = piece.folded
         if piece.gap:
             self.between += piece.gap
-            if piece.gap == "\n" and _MARKER.fullmatch(folded):
+            if piece.gap[:1] == "\n" and _MARKER.fullmatch(folded):
                 return
         at = 0
         for found in _WORD.finditer(folded):
@@ -140,4 +141,6 @@ class Cutter:
 
     def _space(self, white: str) -> None:
         if white:
-            self._gap = "\n" if "\n" in white or "\r" in white or self._gap == "\n" else " "
+            line = "\n" if "\n" in white or "\r" in white or self._gap[:1] == "\n" else ""
+            blanks = len(self._gap) + len(white) - len(line)
+            self._gap = line + " " * min(blanks, MAX_BLANKS)
