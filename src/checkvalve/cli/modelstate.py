@@ -1,0 +1,376 @@
+"""checkvalve modelstate enrol | snapshot | serve | scan | list | find | verify | restore."""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Table
+
+from checkvalve.actuators.restic import serve_command, serve_environment
+from checkvalve.cli.output import NO, OK, complain, console, print_json
+from checkvalve.engine import vault_restore, vault_scan, vault_snapshot
+from checkvalve.engine.core import now_ms
+from checkvalve.engine.errors import EngineError
+from checkvalve.engine.offline import Person, read_file, read_people
+from checkvalve.engine.settings import data_dir
+from checkvalve.engine.vault import SERVER_USER, enrol, open_vault
+from checkvalve.modelstates import description
+from checkvalve.modelstates.composition import Proposal, propose
+from checkvalve.modelstates.manifest import State
+from checkvalve.modelstates.terms import Sought, sought, sought_value
+from checkvalve.regimes.deadline import parse_time, rfc3339
+
+DEFAULT_SERVER: Final = "127.0.0.1:8472"
+LISTED: Final = 1000  # documents of one state that are named; all are counted
+
+
+def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
+    group = commands.add_parser("modelstate", help="model states: back up, search for leaked data, bring back clean")
+    actions = group.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    def action(name: str, run: Any, text: str) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = actions.add_parser(name, parents=[common], help=text)
+        parser.set_defaults(run=run)
+        return parser
+
+    made = action("enrol", _enrol, "on the vault: make repositories and passwords for what FILE describes")
+    made.add_argument("file", metavar="FILE", help="YAML: the components of the state (docs/modelstates.md)")
+    taken = action("snapshot", _snapshot, "back up the state now; without --to also scan and sign it")
+    taken.add_argument("file", metavar="FILE", help="YAML: the components of the state (docs/modelstates.md)")
+    taken.add_argument("--to", metavar="URL", help="the vault's server, e.g. https://vault.example:8472")
+    taken.add_argument("--credentials", metavar="DIR", help="a copy of the vault's credentials/, with --to")
+    served = action("serve", _serve, "on the vault: the append-only server for hosts")
+    served.add_argument("--listen", default=DEFAULT_SERVER, metavar="ADDR", help="default: %(default)s; put TLS in front")
+    scanned = action("scan", _scan, "on the vault: read, index and sign what hosts sent")
+    scanned.add_argument("--again", action="store_true", help="also read into the index what it lacks")
+    action("list", _list, "the states, newest last")
+    found = action("find", _find, "which states hold leaked data, without restoring any")
+    _whom(found)
+    verified = action("verify", _verify, "a restored directory, or a state's every byte in the repositories")
+    verified.add_argument("what", metavar="DIR|STATE", help="a directory made by restore, or a state's id")
+    brought = action("restore", _restore, "propose the newest clean composition; with --to bring it back")
+    _whom(brought)
+    brought.add_argument("--to", metavar="DIR", help="a directory that does not exist yet, beside the running state")
+    brought.add_argument("--before", metavar="T", help="only what the vault received before, e.g. 2026-11-24T00:00:00Z")
+    brought.add_argument(
+        "--accept-unknown", action="append", default=[], metavar="COMPONENT", help="bring it back though it may hold the data"
+    )
+
+
+def _whom(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "values", nargs="*", metavar="VALUE", help="an e-mail, a telephone, a name, an order number; - reads stdin"
+    )
+    parser.add_argument("--people", metavar="FILE", help="JSONL as `subjects import` takes it: {ref, email, name, phone, …}")
+
+
+def _enrol(arguments: argparse.Namespace) -> int:
+    vault = open_vault(data_dir(arguments.data))
+    described = enrol(vault, _text(arguments.file))
+    if arguments.json:
+        print_json({"components": sorted(described.components), "credentials": str(vault.credentials)})
+    else:
+        console.print(
+            f"{len(described.components)} components enrolled. Hosts need a copy of {vault.credentials}", soft_wrap=True
+        )
+    return OK
+
+
+def _text(file: str) -> str:
+    try:
+        return read_file(file).decode()
+    except UnicodeDecodeError as error:
+        raise EngineError("bad_description", f"{file} is not UTF-8") from error
+
+
+def _snapshot(arguments: argparse.Namespace) -> int:
+    data = data_dir(arguments.data)
+    if arguments.to:
+        described = description.parse(_text(arguments.file))
+        credentials = Path(arguments.credentials or data / "vault" / "credentials")
+        target = vault_snapshot.remote(arguments.to, credentials, data / "cache")
+        with _bars(arguments) as bar:
+            taken = vault_snapshot.take(described, target, data / "staging", now_ms(), bar)
+        return _told(arguments, taken, None)
+    vault = open_vault(data)
+    described = enrol(vault, _text(arguments.file))
+    vault_scan.heal(vault)
+    with _bars(arguments) as bar:
+        taken = vault_snapshot.take(described, vault_snapshot.local(vault), vault.scratch, now_ms(), bar)
+    with _bars(arguments) as bar:
+        total = {n: p.bytes for n, p in taken.parts.items()}
+        done = vault_scan.scan(vault, now_ms(), lambda name, read: bar(f"scan {name}", read, total[name]))
+    return _told(arguments, taken, next(s for s in done if s.id == taken.commit.id))
+
+
+def _told(arguments: argparse.Namespace, taken: vault_snapshot.Taken, scanned: vault_scan.Scanned | None) -> int:
+    signed = scanned.signed if scanned else None
+    if arguments.json:
+        parts = {
+            n: {"snapshot": p.snapshot, "files": p.files, "bytes": p.bytes, "added": p.added} for n, p in taken.parts.items()
+        }
+        refused = scanned.why if scanned and signed is None else None
+        print_json({"id": taken.commit.id, "components": parts, "signed": signed is not None, "refused": refused})
+    else:
+        added = sum(p.added for p in taken.parts.values())
+        console.print(f"{taken.commit.id}: {sum(p.files for p in taken.parts.values())} files, {added / 1e6:.1f} MB new")
+        if signed:
+            console.print(f"[green]signed[/green]: {sum(v.documents for v in signed.versions)} documents read")
+            _doubts(signed)
+        elif scanned:
+            console.print(f"[red]NOT signed[/red]: {escape(scanned.why)}", soft_wrap=True)
+        else:
+            console.print("sent; it counts once the vault has read and signed it (`checkvalve modelstate scan` there)")
+    return NO if scanned and signed is None else OK
+
+
+def _doubts(state: State) -> None:
+    for version in state.versions:
+        for line in version.not_assessed:
+            console.print(f"  [yellow]not assessed[/yellow] {version.component}: {escape(line)}", soft_wrap=True)
+
+
+@contextmanager
+def _bars(arguments: argparse.Namespace) -> Iterator[vault_snapshot.Progress]:
+    """A bar with rate and remaining time for each component, on stderr's side of a terminal; silent with --json."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=arguments.json or not console.is_terminal) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def told(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = progress.add_task(name, total=total)
+            progress.update(tasks[name], completed=done, total=max(done, total))
+
+        yield told
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    vault = open_vault(data_dir(arguments.data))
+    vault.description()
+    vault_scan.heal(vault)
+    password = (vault.credentials / "server.password").read_text("utf-8").strip()
+    if not arguments.json:
+        console.print(f"append-only server for hosts on http://{arguments.listen} (Ctrl-C ends it)")
+    environment = serve_environment(SERVER_USER, password)
+    command = serve_command(vault.repositories, arguments.listen)
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)  # noqa: S603 # our own command line
+    try:
+        code = process.wait()
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
+    if code:
+        raise EngineError("not_served", f"the server ended with {code}; is {arguments.listen} in use?")
+    return OK
+
+
+def _scan(arguments: argparse.Namespace) -> int:
+    vault = open_vault(data_dir(arguments.data))
+    again = vault_scan.reindex(vault) if arguments.again else 0
+    done = vault_scan.scan(vault, now_ms())
+    if arguments.json:
+        states = [{"id": s.id, "signed": s.signed is not None, "why": s.why} for s in done]
+        print_json({"states": states, "indexed_again": again})
+    else:
+        for one in done:
+            mark = "[green]signed[/green]" if one.signed else "[red]NOT signed[/red]"
+            console.print(f"{mark} {one.id} {escape(one.why)}", soft_wrap=True)
+            if one.signed:
+                _doubts(one.signed)
+        console.print(f"{len(done)} new states" + (f"; {again} component versions indexed again" if again else ""))
+    return NO if any(s.signed is None for s in done) else OK
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    vault = open_vault(data_dir(arguments.data))
+    states, refused = vault.states(), vault.refused()
+    if arguments.json:
+        listed = [
+            {
+                "id": s.id,
+                "time": _time(s.received_ms),
+                "claimed": _time(s.claimed_ms),
+                "components": {
+                    v.component: {"kind": v.kind, "digest": v.digest, "files": len(v.files), "documents": v.documents}
+                    for v in s.versions
+                },
+            }
+            for s in states
+        ]
+        print_json({"states": listed, "refused": refused})
+        return OK
+    table = Table("state", "received", "components", "documents", box=None)
+    for s in states:
+        table.add_row(
+            s.id, _time(s.received_ms), ", ".join(v.component for v in s.versions), str(sum(v.documents for v in s.versions))
+        )
+    console.print(table)
+    for name, why in refused.items():
+        console.print(f"[red]not signed[/red] {name}: {escape(why)}", soft_wrap=True)
+    return OK
+
+
+def _time(ms: int) -> str:
+    return rfc3339(datetime.fromtimestamp(ms / 1000, UTC))
+
+
+# --- looking ---------------------------------------------------------------------------------------------------------
+
+
+def _people(arguments: argparse.Namespace) -> list[Sought]:
+    values = [v for given in arguments.values for v in (sys.stdin.read().splitlines() if given == "-" else [given])]
+    people = read_people(read_file(arguments.people).splitlines()) if arguments.people else []
+    found = [one for person in people for one in _of(person)]
+    for number, value in enumerate(values, start=1):
+        one = sought_value(f"value:{number}", value)
+        if not one:
+            raise EngineError("nothing_sought", f"value {number} has nothing to look for")
+        found += one
+    return found
+
+
+def _of(person: Person) -> list[Sought]:
+    orders = tuple(str(o) for o in person.order_ids)
+    return sought(
+        person.ref, email=person.email, name=person.name, phone=person.phone, address=person.address, order_numbers=orders
+    )
+
+
+def _find(arguments: argparse.Namespace) -> int:
+    vault = open_vault(data_dir(arguments.data))
+    people = _people(arguments)
+    if not people:
+        raise EngineError("nothing_sought", "give values to look for, or --people FILE")
+    answer = _answer(vault_restore.find(vault, people), len(people))
+    if arguments.json:
+        print_json(answer)
+    else:
+        for s in answer["snapshots"]:
+            mark = {"clean": "[green]clean[/green]", "unknown": "[yellow]unknown[/yellow]"}.get(
+                s["verdict"], "[red]contaminated[/red]"
+            )
+            console.print(f"{mark} {s['id']} {s['time']}: {escape(s['why'])}", soft_wrap=True)
+            for document in s["documents"][:5]:
+                console.print(f"    {escape(document['component'])}: {escape(document['place'])}", soft_wrap=True)
+        assessed = answer["assessed"]
+        console.print(
+            f"{assessed['identifiers']} identifiers in {assessed['snapshots']} states, {assessed['documents']} documents"
+        )
+    return OK if any(s["verdict"] == "contaminated" for s in answer["snapshots"]) else NO
+
+
+def _answer(found: vault_restore.Found, identifiers: int) -> dict[str, Any]:
+    judge, listed = found.judge, []
+    for number, state in enumerate(judge.states):
+        whole = judge.state(number)
+        parts = [(v, judge.version(number, v.component)) for v in state.versions]
+        documents = [
+            {"component": v.component, "place": h.place, "categories": h.categories, "refs": h.refs}
+            for v, said in parts
+            for h in said.hits
+        ]
+        listed.append(
+            {
+                "id": state.id,
+                "time": _time(state.received_ms),
+                "verdict": whole.verdict,
+                "why": whole.why,
+                "documents": documents[:LISTED],
+                "documents_in_all": len(documents),
+                "components": [{"component": v.component, "verdict": said.verdict, "why": said.why} for v, said in parts],
+            }
+        )
+    versions = [v for s in judge.states for v in s.versions]
+    assessed = {
+        "identifiers": identifiers,
+        "snapshots": len(judge.states),
+        "documents": sum(v.documents for v in versions),
+        "not_assessed": sorted({f"{v.component}: {line}" for v in versions for line in v.not_assessed}),
+    }
+    return {"snapshots": listed, "assessed": assessed}
+
+
+# --- bringing back ---------------------------------------------------------------------------------------------------
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    vault = open_vault(data_dir(arguments.data))
+    state = next((s for s in vault.states() if s.id == arguments.what), None)
+    if state is None and not Path(arguments.what).is_dir():
+        raise EngineError("not_found", f"{arguments.what} is neither a signed state nor a directory")
+    wrong = vault_restore.verify_state(vault, state) if state else vault_restore.verify_directory(vault, Path(arguments.what))
+    if arguments.json:
+        print_json({"ok": not wrong, "errors": wrong})
+    else:
+        console.print("[red]NOT as signed[/red]" if wrong else "[green]good[/green]: every byte is as signed")
+        for line in wrong:
+            console.print(f"  {escape(line)}", soft_wrap=True)
+    return NO if wrong else OK
+
+
+def _restore(arguments: argparse.Namespace) -> int:
+    vault = open_vault(data_dir(arguments.data))
+    people = _people(arguments)
+    if not people and not arguments.before:
+        raise EngineError("nothing_sought", "say what leaked (values, --people FILE) or until when it was well (--before T)")
+    found = vault_restore.find(vault, people)
+    before = int(parse_time(arguments.before).timestamp() * 1000) if arguments.before else None
+    proposal = propose(found.judge, accept_unknown=frozenset(arguments.accept_unknown), before_ms=before)
+    losses = vault_restore.losses(vault, proposal, found)
+    if arguments.to and proposal.parts:
+        vault_restore.restore(vault, proposal.parts, Path(arguments.to).absolute())
+    if arguments.json:
+        print_json(_as_json(proposal, losses, arguments.to))
+    else:
+        _tell(proposal, losses, arguments.to)
+    return OK if proposal.parts else NO
+
+
+def _as_json(proposal: Proposal, losses: list[vault_restore.Loss], to: str | None) -> dict[str, Any]:
+    return {
+        "composition": [
+            {
+                "component": p.version.component,
+                "state": p.state,
+                "time": _time(p.received_ms),
+                "verdict": p.verdict,
+                "why_not_newest": p.why_not_newest,
+            }
+            for p in proposal.parts
+        ],
+        "left_out": dict(proposal.left_out),
+        "lost": [
+            {"component": x.component, "days": x.days, "documents": x.documents, "clean": x.of_them_clean} for x in losses
+        ],
+        "restored_to": to if proposal.parts else None,
+    }
+
+
+def _tell(proposal: Proposal, losses: list[vault_restore.Loss], to: str | None) -> None:
+    for part in proposal.parts:
+        why = f": {escape(part.why_not_newest)}" if part.why_not_newest else ""
+        kept = "older" if part.why_not_newest else "newest"
+        console.print(f"{part.version.component}: {kept}, of {_time(part.received_ms)} ({part.state}){why}", soft_wrap=True)
+    for component, why in proposal.left_out.items():
+        console.print(f"[yellow]left out[/yellow] {component}: {escape(why)}", soft_wrap=True)
+    for loss in losses:
+        console.print(
+            f"lost of {loss.component}: {loss.days} days, {loss.documents} documents, {loss.of_them_clean} of them clean"
+        )
+    if not proposal.parts:
+        complain("no component has a clean version")
+    elif to:
+        console.print(
+            f"[green]restored[/green] to {escape(to)}, every byte as signed; start it beside the running one", soft_wrap=True
+        )
+    else:
+        console.print("a proposal; --to DIR brings it back")

@@ -1,0 +1,1 @@
+"""What a model state is made of, what personal data it holds, which one is safe to restore. No I/O."""
