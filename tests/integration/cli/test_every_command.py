@@ -32,6 +32,7 @@ FILES: dict[str, Any] = {
     "people.jsonl": {"ref": "customer:901", "email": "nine@example.com", "name": "Nine Hundred", "order_ids": [901]},
     "inferences.jsonl": {"id": "c-1", "completion": "write to nine@example.com"},
     "profile.json": PROFILE,
+    "particulars.json": {"insurer": "Example Insurance", "customers_in": ["DE"]},
     "severity.json": {"confirmed": SET, "worst_case": SET},
     "ocsf.jsonl": {"class_uid": 6003, "activity_id": 2, "time": 1795000000000, "metadata": {"uid": "a", "version": "1.8.0"}},
 }
@@ -62,7 +63,11 @@ EXAMPLES: dict[tuple[str, ...], Example] = {
     ("case", "list"): Example((), {"cases"}),
     ("case", "show"): Example((CASE,), {"case", "scope", "transitions", "steps"}),
     ("case", "export"): Example((CASE, "--output", "bundle.zip"), {"bundle", "bytes"}),
+    ("case", "reason"): Example((CASE, "a test"), {"entry"}),
+    ("case", "decide"): Example((CASE, "--notify", "--reason", "a test"), {"entry"}),
+    ("case", "particulars"): Example(("particulars.json",), {"entry"}),
     ("notice", "draft"): Example((CASE,), {"regime", "incident", "version", "fields"}),
+    ("notice", "filed"): Example((CASE, "--reference", "a test"), {"entry", "version", "clock"}),
     ("deadline",): Example(
         ("--regime", "gdpr_art33", "--start-event", "controller_aware", "--at", "2027-03-26T22:30:00Z"), {"regime", "clocks"}
     ),
