@@ -250,9 +250,10 @@ def prepare(directory: Path, shop: Ed25519PrivateKey, people: int) -> None:
     secret = bytes(32)
     rows = [{"ref": f"customer:{n}", "ids": [[c, pseudonym(secret, c, v)] for c, v in person(n)]} for n in range(1, people + 1)]
     sites = {SITE: {"pseudonym_key": b64(secret), "contexts": {f"wp.{SITE}": b64(shop.public_key().public_bytes_raw())}}}
-    registers = {SITE: {"rev": people, "rows": rows}}
-    state = {"sites": sites if people else {}, "orders": [], "released": [], "registers": registers if people else {}}
+    state = {"sites": sites if people else {}, "orders": [], "released": []}
     write_private(directory / "control.json", json.dumps(state).encode())
+    registers = {SITE: {"key": b64(secret), "rev": people, "rows": rows}}
+    write_private(directory / "registers.json", json.dumps(registers).encode())
 
 
 def person(n: int) -> list[tuple[Any, str]]:

@@ -76,6 +76,7 @@ class Policy:
 
 
 OPEN: Final = Policy()
+BROKEN: Final = (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError)
 
 
 class Control:
@@ -85,7 +86,7 @@ class Control:
     """
 
     def __init__(self, directory: Path, core_key: bytes) -> None:
-        self._file = directory / "control.json"
+        self._file, self._registers_file = directory / "control.json", directory / "registers.json"
         self._core_key = core_key
         self.version: str | None = None
         self._tokens: list[str] = []
@@ -193,32 +194,37 @@ class Control:
     # --- on disk -----------------------------------------------------------------------------------------------------
 
     def _save(self) -> None:
-        registers = {
-            site: {"rev": r.rev, "rows": [{"ref": ref, "ids": ids} for ref, ids in r.export()]}
-            for site, r in self.registers.items()
-        }
-        state = {"sites": self._sites, "orders": self._tokens, "released": sorted(self._released), "registers": registers}
+        state = {"sites": self._sites, "orders": self._tokens, "released": sorted(self._released)}
         write_private(self._file, msgspec.json.encode(state))
 
-    def save(self) -> None:
-        self._save()
+    def save_registers(self) -> None:
+        """Blocking, seconds with many people: to be called beside the loop, while no configuration or register is applied."""
+        kept = {
+            site: {"key": base64.b64encode(r.key).decode(), "rev": r.rev, "rows": r.export()}
+            for site, r in self.registers.items()
+        }
+        write_private(self._registers_file, msgspec.json.encode(kept))
 
     def _restore(self) -> None:
         try:
             state = msgspec.json.decode(self._file.read_bytes())
             self._sites, self._released = state["sites"], set(state["released"])
-            for site, data in self._sites.items():
-                register = Register(base64.b64decode(data["pseudonym_key"]))
-                for row in state["registers"].get(site, {}).get("rows", []):
-                    register.put(row["ref"], [(c, h) for c, h in row["ids"]], 0)
-                register.rev = state["registers"].get(site, {}).get("rev", 0)
-                self.registers[site] = register
+            self.registers = {site: Register(base64.b64decode(data["pseudonym_key"])) for site, data in self._sites.items()}
             self._tokens = state["orders"]
-        except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError):
+        except BROKEN:
             self._sites, self.registers, self._tokens = {}, {}, []  # core will tell again
             return
         for token in self._tokens:
             self._take(token, None)
+        try:
+            kept = msgspec.json.decode(self._registers_file.read_bytes())
+            for site, register in self.registers.items():
+                if site in kept and base64.b64decode(kept[site]["key"]) == register.key:
+                    for ref, ids in kept[site]["rows"]:
+                        register.put(ref, [(c, h) for c, h in ids], 0)
+                    register.rev = kept[site]["rev"]
+        except (*BROKEN, OSError):
+            self.registers = {site: Register(r.key) for site, r in self.registers.items()}
 
 
 def _matches(order: Order, caller: Caller, model: str | None) -> bool:

@@ -1,6 +1,7 @@
 """The gateway's line to core: events out of the spool, configuration and registers in. Patient with a core that is away."""
 
 import asyncio
+import itertools
 import secrets
 import time
 from typing import Any, Final
@@ -18,6 +19,7 @@ from checkvalve.gateway.spool import Spool
 BATCH_LINES: Final = 200
 BATCH_BYTES: Final = 4 * 1024 * 1024
 WAIT_S: Final = 20
+SYNC_S: Final = 0.05
 MAX_ANSWER: Final = 256 * 1024 * 1024
 # Core is away, or what answers in its place does not speak as core does: patience is right for both.
 UNREACHABLE: Final = (
@@ -47,10 +49,14 @@ class Link:
             group.create_task(self._sync_forever())
 
     async def _sync_forever(self) -> None:
-        while True:
-            await asyncio.sleep(0.05)
+        """The disk may be slow: it is waited for beside the loop, and lines that core has go about once a second."""
+        for turn in itertools.count():
+            await asyncio.sleep(SYNC_S)
             try:
                 await asyncio.to_thread(self._spool.sync)
+                if turn % 20 == 0 and self._spool.spent:
+                    await asyncio.to_thread(self._spool.keep_highest)
+                    self._spool.empty()
             except OSError as error:
                 self.last_error = f"the spool cannot be forced to disk ({error.strerror})"
 
@@ -109,6 +115,7 @@ class Link:
         if config is not None:
             for jti, status, detail in self._control.apply_config(msgspec.json.decode(config), int(time.time())):
                 self._report(jti, status, detail)
+        changed = False
         for site, register in list(self._control.registers.items()):
             while register.rev < self._control.wanted_revs.get(site, 0):
                 rows = await self._get(session, "/v1/gateway/register", {"site": site, "since": str(register.rev)})
@@ -116,7 +123,9 @@ class Link:
                 if not lines:
                     break
                 self._control.apply_register(site, lines)
-                self._control.save()
+                changed = True
+        if changed:
+            await asyncio.to_thread(self._control.save_registers)
 
     async def _get(self, session: aiohttp.ClientSession, path: str, query: dict[str, str]) -> bytes | None:
         encoded = urlencode(query)

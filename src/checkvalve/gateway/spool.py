@@ -27,9 +27,10 @@ class Spool:
         self._pending: deque[tuple[int, bytes]] = deque()
         self._bytes = 0
         self._dirty = False
+        self._kept = 0
         self.dropped = 0
         self._load(directory / "spool")
-        self._keep_highest()
+        self._write_highest(self._next - 1)
 
     def append(self, encode: Callable[[int], bytes]) -> int | None:
         """Number an event and keep it; `encode(number)` gives its line. None when there is no room for it."""
@@ -40,7 +41,7 @@ class Spool:
         if self._bytes + len(record) > self._max or not self._write(record):
             self.dropped += 1
             with contextlib.suppress(OSError):
-                self._keep_highest()
+                self._write_highest(number)
             return None
         self._bytes += len(record)
         self._dirty = True
@@ -69,12 +70,25 @@ class Spool:
         return found
 
     def acknowledge(self, number: int) -> None:
-        """Core has everything up to `number`. Lines leave the file when all have: until then a restart sends them again."""
+        """Core has everything up to `number`."""
         while self._pending and self._pending[0][0] <= number:
             self._pending.popleft()
-        if not self._pending and self._bytes:
-            self._keep_highest()
-            os.fsync(self._highest)  # before the lines go
+
+    @property
+    def spent(self) -> bool:
+        """Whether all its lines are acknowledged: until they go, a restart sends them again."""
+        return not self._pending and self._bytes > 0
+
+    def keep_highest(self) -> None:
+        """Force the highest number given to disk, so that lines may go; blocking. Raises OSError."""
+        number = self._next - 1
+        self._write_highest(number)
+        os.fsync(self._highest)
+        self._kept = number
+
+    def empty(self) -> None:
+        """Let acknowledged lines go, if no number was given since `keep_highest`."""
+        if self.spent and self._kept == self._next - 1:
             os.ftruncate(self._file, 0)
             self._bytes = 0
 
@@ -98,9 +112,9 @@ class Spool:
         os.close(self._file)
         os.close(self._highest)
 
-    def _keep_highest(self) -> None:
+    def _write_highest(self, number: int) -> None:
         # In place and always as long, so that it needs no room on a full disk.
-        os.pwrite(self._highest, b"%020d" % (self._next - 1), 0)
+        os.pwrite(self._highest, b"%020d" % number, 0)
 
     def _load(self, path: Path) -> None:
         data = path.read_bytes()

@@ -112,7 +112,7 @@ def test_a_release_that_comes_before_its_order_undoes_it(control: Control) -> No
 def test_a_restart_keeps_orders_sites_and_registers_without_core(control: Control, tmp_path: Path) -> None:
     control.apply_config(config(order()), NOW)
     control.apply_register(SITE, [{"rev": 4, "ref": "customer:7", "ids": [["email", "ab" * 16]], "gone": False}])
-    control.save()
+    control.save_registers()
     again = Control(tmp_path, CORE.public_key().public_bytes_raw())
     assert again.policy(caller(), "smol", NOW) == REFUSED
     assert again.policy(caller(), "smol", NOW + 3600) == OPEN
@@ -131,6 +131,21 @@ def test_a_broken_file_is_forgotten_and_core_asked_anew(tmp_path: Path, content:
     (tmp_path / "control.json").write_bytes(content)
     control = Control(tmp_path, CORE.public_key().public_bytes_raw())
     assert (control.version, control.orders, control.registers) == (None, {}, {})
+
+
+def test_a_register_of_another_key_or_a_broken_one_is_fetched_anew(control: Control, tmp_path: Path) -> None:
+    control.apply_register(SITE, [{"rev": 4, "ref": "customer:7", "ids": [["email", "ab" * 16]], "gone": False}])
+    control.save_registers()
+    good = (tmp_path / "registers.json").read_bytes()
+    for content in (
+        good.replace(b64(bytes(32)).encode(), b64(b"k" * 32).encode()),
+        good[:-9],
+        b"[]",
+        b'{"' + SITE.encode() + b'": 1}',
+    ):
+        (tmp_path / "registers.json").write_bytes(content)
+        again = Control(tmp_path, CORE.public_key().public_bytes_raw())
+        assert (len(again.registers[SITE]), again.registers[SITE].rev) == (0, 0)
 
 
 def test_every_argument_of_an_order_must_match(control: Control) -> None:

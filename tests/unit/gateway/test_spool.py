@@ -54,9 +54,23 @@ def test_no_number_is_given_twice_after_all_was_acknowledged(tmp_path: Path) -> 
     for _ in range(4):
         spool.append(text())
     spool.acknowledge(4)
+    assert spool.spent
+    spool.keep_highest()
+    spool.empty()
     assert (spool.depth, (tmp_path / "spool").stat().st_size) == (0, 0)
     again = Spool(tmp_path, 1)
     assert (again.depth, again.append(text())) == (0, 5)
+
+
+def test_lines_stay_when_a_number_was_given_since_the_highest_was_kept(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 1)
+    spool.append(text())
+    spool.acknowledge(1)
+    spool.keep_highest()
+    spool.append(text())
+    spool.acknowledge(2)
+    spool.empty()
+    assert Spool(tmp_path, 1).append(text()) == 3
 
 
 def test_what_was_acknowledged_in_part_is_sent_again_after_a_crash(tmp_path: Path) -> None:
@@ -101,7 +115,7 @@ print(spool.append(line))
     assert spool.depth == 3
 
 
-@given(st.lists(st.sampled_from(["append", "acknowledge", "restart"]), max_size=40))
+@given(st.lists(st.sampled_from(["append", "acknowledge", "empty", "restart"]), max_size=40))
 def test_whatever_happens_no_number_is_given_twice(tmp_path_factory: pytest.TempPathFactory, steps: list[str]) -> None:
     directory = tmp_path_factory.mktemp("spool")
     spool, given = Spool(directory, 1, max_bytes=100), []
@@ -110,6 +124,9 @@ def test_whatever_happens_no_number_is_given_twice(tmp_path_factory: pytest.Temp
             spool.append(lambda number: given.append(number) or text()(number))  # type: ignore[func-returns-value]
         elif step == "acknowledge" and (batch := spool.batch(2, 10**6)):
             spool.acknowledge(batch[-1][0])
+        elif step == "empty":
+            spool.keep_highest()
+            spool.empty()
         elif step == "restart":
             spool.close()
             spool = Spool(directory, 1, max_bytes=100)
