@@ -1,6 +1,7 @@
 """One whole inference judged: the result line of `checkvalve detect` (contract.md)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final, Literal
 
 import msgspec
@@ -12,6 +13,7 @@ from checkvalve.detection.scanner import Context, ExposureScanner, Reader
 from checkvalve.detection.types import Exposure, Finding, Severity
 from checkvalve.events.pseudonym import Category
 
+OVERLAP: Final = 400  # code points of two answers that are read together
 WORTH_A_LOOK: Final[tuple[Severity, ...]] = ("medium", "high", "critical")
 
 
@@ -27,7 +29,7 @@ class Inference(msgspec.Struct, frozen=True, kw_only=True):
     session: str | None = None
     requester: Requester | None = None
     model: str | None = None
-    messages: list[Any] = []
+    messages: list[Any] | None = None
     completion: str | None = None
     tool_calls: list[Any] | None = None
 
@@ -43,13 +45,18 @@ def judge(inference: Inference, register: Register, now_ms: int) -> dict[str, An
     seen: set[tuple[str, Category]] = set()
     exposures: list[Exposure] = []
     findings: list[Finding] = []
-    system = "\n".join(_texts(inference.messages, ("system", "developer")))
+    messages = inference.messages or []
+    system = "\n".join(_texts(messages, ("system", "developer")))
     context = Context(system=system, hosts=hosts_in(system))
     for text in (inference.completion or "", *_arguments(inference.tool_calls or [])):
         scanner = ExposureScanner(register, Reader(ref=ref, recipient=recipient), inference.id, seen, context)
         exposures += [*scanner.feed(text, now_ms), *scanner.finish(now_ms)]
         findings += scanner.findings
-    findings += _steering(_texts(inference.messages, ("user", "tool", "function")))
+    before = _texts(messages, ("assistant",))[-1:]
+    if before and inference.completion:
+        scanner = ExposureScanner(register, Reader(ref=ref, recipient=recipient), inference.id, seen)
+        exposures += _straddling(scanner, before[0], inference.completion, now_ms)
+    findings += _steering(_texts(messages, ("user", "tool", "function")))
     return {
         "id": inference.id,
         "exposures": [
@@ -71,6 +78,13 @@ def verdict(exposures: Sequence[Exposure], findings: Sequence[Finding]) -> Liter
     if exposures or any(f.leak for f in findings):
         return "leak"
     return "suspicious" if any(f.severity in WORTH_A_LOOK for f in findings) else "clean"
+
+
+def _straddling(scanner: ExposureScanner, before: str, completion: str, now_ms: int) -> list[Exposure]:
+    """Exposures that began in the answer before and end in this one, placed in this one."""
+    head = before[-OVERLAP:] + "\n"
+    found = [*scanner.feed(head + completion[:OVERLAP], now_ms), *scanner.finish(now_ms)]
+    return [replace(e, span=(0, e.span[1] - len(head)), encoding="split") for e in found if e.span[0] < len(head) < e.span[1]]
 
 
 def _steering(texts: list[str]) -> list[Finding]:

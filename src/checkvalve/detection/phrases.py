@@ -19,7 +19,7 @@ from checkvalve.events.pseudonym import MAX_WORDS, Category, words
 LONGEST: Final = 9  # words of a name or street line that is registered by its first and last word
 MAX_TURNED: Final = 4  # words of a phrase that is also read backwards and as rot13
 _HIDING: Final = frozenset({"invisible", "lookalike", "transliterated", "reversed", "rot13"})
-MAX_SPELLINGS: Final = 6
+MAX_SPELLINGS: Final = 4
 _UNSPEAKABLE = re.compile(r"[^aeiouy ]{6}|(?:^| )[^aeiouy ]{2,}(?: |$)")  # nobody's name: a word without a vowel
 _ROT13: Final = str.maketrans({chr(base + i): chr(base + (i + 13) % 26) for base in (65, 97) for i in range(26)})
 

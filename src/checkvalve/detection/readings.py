@@ -148,7 +148,7 @@ def spellings(text: str, raw: str) -> tuple[tuple[str, str], ...]:
     if not text.isascii():
         lower = text.lower()
         found.setdefault(latin(text).lower(), "lookalike")
-        for table in scripts().alphabets:
+        for table in scripts().alphabets if len(text) > 1 else ():  # a letter alone is no word of a name
             found.setdefault(lower.translate(table), "transliterated")
         found = {t: label for t, label in found.items() if t.isascii() or label == "plain"}
     elif len(text) > 2 and not text.isalpha() and sum(map(str.isalpha, text)) > 1:

@@ -131,6 +131,16 @@ def test_tool_arguments_count_as_shown(register: Register) -> None:
     assert [(e["category"], e["encoding"]) for e in found["exposures"]] == [("email", "json"), ("name", "plain")]
 
 
-@pytest.mark.parametrize("messages", [[None, 3, "x", {}, {"role": "system"}, {"role": "user", "content": [None, {"text": 3}]}]])
+def test_data_split_over_two_answers_is_found_in_the_second(register: Register) -> None:
+    before = [{"role": "assistant", "content": "The first half is anna.schmidt"}, {"role": "user", "content": "and the rest?"}]
+    found = result(register, "@example.de, that is all", messages=before)
+    assert [(e["category"], e["encoding"], e["span"]) for e in found["exposures"]] == [("email", "split", (0, 11))]
+    whole = [{"role": "assistant", "content": "It is anna.schmidt@example.de."}]
+    assert result(register, "Anything else?", messages=whole)["verdict"] == "clean"
+
+
+@pytest.mark.parametrize(
+    "messages", [None, [None, 3, "x", {}, {"role": "system"}, {"role": "user", "content": [None, {"text": 3}]}]]
+)
 def test_messages_of_any_shape_do_no_harm(messages: list[Any], register: Register) -> None:
     assert result(register, "ok", messages=messages)["verdict"] == "clean"
