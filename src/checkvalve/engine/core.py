@@ -183,9 +183,9 @@ def _b64(data: bytes) -> str:
 def open_core(settings: Settings) -> Core:
     """Open the data directory: refuses a second core, loose permissions, and a log shorter than its checkpoint."""
     make_private(settings.data)
-    identity = load_identity(settings.data)
-    journal = Journal.open(settings.data, key=identity.log_key, origin=identity.origin)
-    return Core(settings, identity, journal, open_state(settings.state_file))
     for holds_keys in (settings.data / "keys.db", settings.state_file):
         if holds_keys.exists():
             require_private(holds_keys)
+    identity = load_identity(settings.data)
+    journal = Journal.open(settings.data, key=identity.log_key, origin=identity.origin)
+    return Core(settings, identity, journal, open_state(settings.state_file))
