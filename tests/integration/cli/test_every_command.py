@@ -21,7 +21,7 @@ from tests.unit.cli.parser import leaves, values
 from checkvalve.cli.main import run
 
 ALL = dict(leaves())
-SERVERS = {("up",), ("core",), ("gateway",)}  # they run until they are stopped
+SERVERS = {("up",), ("core",), ("gateway",), ("modelstate", "serve")}  # they run until they are stopped
 CASE = "<case>"
 PLAYBOOK = Path(__file__).resolve().parents[3] / "src/checkvalve/content/playbooks/plugin-exposes-customer-data.json"
 T, LATER = "2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z"
@@ -34,6 +34,7 @@ FILES: dict[str, Any] = {
     "profile.json": PROFILE,
     "particulars.json": {"insurer": "Example Insurance", "customers_in": ["DE"]},
     "severity.json": {"confirmed": SET, "worst_case": SET},
+    "state.yaml": {"components": {"playbooks": {"kind": "training", "path": str(PLAYBOOK.parent)}}},
     "ocsf.jsonl": {"class_uid": 6003, "activity_id": 2, "time": 1795000000000, "metadata": {"uid": "a", "version": "1.8.0"}},
 }
 
@@ -78,6 +79,13 @@ EXAMPLES: dict[tuple[str, ...], Example] = {
     ("playbook", "lint"): Example((str(PLAYBOOK),), {"files"}),
     ("playbook", "simulate"): Example((str(PLAYBOOK),), {"paths"}),
     ("detect",): Example(("inferences.jsonl",), {"results"}),
+    ("modelstate", "enrol"): Example(("state.yaml",), {"components", "credentials"}),
+    ("modelstate", "snapshot"): Example(("state.yaml",), {"id", "components", "signed", "refused"}),
+    ("modelstate", "scan"): Example((), {"states", "indexed_again"}),
+    ("modelstate", "list"): Example((), {"states", "refused"}),
+    ("modelstate", "find"): Example(("nine@example.com",), {"snapshots", "assessed"}, 1),
+    ("modelstate", "verify"): Example((), {"ok", "errors"}),
+    ("modelstate", "restore"): Example(("nine@example.com",), {"composition", "left_out", "lost", "restored_to"}),
 }
 RUNNABLE = [path for path in ALL if path not in SERVERS]
 
@@ -162,7 +170,7 @@ def test_good_input_is_answered_with_one_document_of_the_documented_shape(desk: 
 BAD = (
     "",
     "no-such-thing",
-    "../../../etc/passwd",
+    "../no-such-directory/file",  # never a path that exists: some options are files to write
     "-1",
     "x" * 5000,
     "9" * 400,
@@ -207,7 +215,8 @@ def test_a_data_directory_that_is_none(desk: Desk, path: tuple[str, ...], tmp_pa
         held(desk.type(*path, *example, "--json", data=where), (*path, where))
     nowhere = desk.type(*path, *example, "--json", data=tmp_path / "nowhere")
     held(nowhere, path)
-    if path not in {("user", "add"), ("user", "list"), ("pair",), ("subjects", "import"), ("evidence", "ingest")}:
+    making = {("modelstate", "enrol"), ("modelstate", "snapshot")}
+    if path not in making | {("user", "add"), ("user", "list"), ("pair",), ("subjects", "import"), ("evidence", "ingest")}:
         assert not (tmp_path / "nowhere").exists(), "a question makes no installation"
 
 
