@@ -12,6 +12,7 @@ import urllib.parse
 import urllib.request
 import xmlrpc.client
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -412,3 +413,15 @@ def test_no_sensor_failed_in_all_this(shop: Shop) -> None:
     for path in ("/wp-admin/", "/wp-admin/options-general.php", "/wp-admin/plugins.php", "/wp-admin/edit.php", "/?s=x", "/"):
         admin.get(path)
     assert json.loads(shop.site.php("echo json_encode(get_option('checkvalve_sensor_faults'));")) is False
+
+
+def test_the_manual_names_every_hook_and_no_other(shop: Shop) -> None:
+    """docs/plugin.md is read by people who must know what runs in their shop; it is held to the table in the code."""
+    table = shop.site.php_json("echo json_encode(Checkvalve\\Sensors\\Switchboard::HOOKS);")
+    manual = (Path(__file__).parents[3] / "docs" / "plugin.md").read_text()
+    section = manual[manual.index("| sensor | hook |") : manual.index("Calls to the gateway get")]
+    hooks = {hook for listed in table.values() for hook in listed}
+    named = set(re.findall(r"`([a-z_.-]+)`", "".join(row.split("|")[2] for row in section.splitlines() if row.startswith("|"))))
+    elsewhere = {"shutdown", "wp_loaded", "query", "http_request_args", "rest_dispatch_request"}
+    assert hooks - named == set()
+    assert named - hooks - elsewhere == set()

@@ -8,14 +8,15 @@ use Checkvalve\People\Pseudonym;
  */
 final class Caller {
 
+	/** @var array<string, string> */
+	private static $pseudonyms = array();
+
 	/** @var string Pattern of the REST route being served. */
 	private static $rest_route = '';
 
-	public static function set_up(): void {
-		add_filter( 'rest_dispatch_request', array( self::class, 'note_route' ), PHP_INT_MIN, 3 );
-	}
-
 	/**
+	 * Filter `rest_dispatch_request`.
+	 *
 	 * @param mixed            $result  Passed on.
 	 * @param \WP_REST_Request $request Not used.
 	 * @param string           $route   Pattern of the route.
@@ -56,13 +57,21 @@ final class Caller {
 	public static function session(): string {
 		$session = self::is_known() && is_user_logged_in() ? wp_get_session_token() : '';
 		$session = $session ?: self::shop_session();
-		return '' === $session ? '' : Pseudonym::of( Settings::pseudonym_key(), 'session', $session );
+		return self::pseudonym( 'session', $session );
 	}
 
 	/** Pseudonym of the address; empty outside a web request. */
 	public static function address(): string {
-		$address = (string) ( $_SERVER['REMOTE_ADDR'] ?? '' );
-		return '' === $address ? '' : Pseudonym::of( Settings::pseudonym_key(), 'ip', $address );
+		return self::pseudonym( 'ip', (string) ( $_SERVER['REMOTE_ADDR'] ?? '' ) );
+	}
+
+	/** Each once a request: without the sodium extension one takes a millisecond. */
+	private static function pseudonym( string $category, string $value ): string {
+		$place = get_current_blog_id() . " $category $value";
+		if ( '' !== $value && ! isset( self::$pseudonyms[ $place ] ) ) {
+			self::$pseudonyms[ $place ] = Pseudonym::of( Settings::pseudonym_key(), $category, $value );
+		}
+		return self::$pseudonyms[ $place ] ?? '';
 	}
 
 	/** Not yet while plugins load; and who asks while WordPress finds it out would make it begin again, without end. */

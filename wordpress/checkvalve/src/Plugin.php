@@ -15,52 +15,15 @@ use Checkvalve\Rest\Routes;
 use Checkvalve\Rest\SyncRoute;
 
 /**
- * Puts the parts together.
+ * Puts the parts together, each when it is needed for the first time: a page of the shop needs few.
  */
 final class Plugin {
-
-	/** All but People, who need the register. */
-	const SENSORS = array(
-		Sensors\LogIns::class,
-		Sensors\Credentials::class,
-		Sensors\Users::class,
-		Sensors\Options::class,
-		Sensors\Plugins::class,
-		Sensors\Themes::class,
-		Sensors\FileEdits::class,
-		Sensors\Exports::class,
-		Sensors\CronJobs::class,
-		Sensors\AjaxRequests::class,
-		Sensors\XmlRpc::class,
-		Sensors\Mails::class,
-		Sensors\ShopOrders::class,
-		Sensors\Refunds::class,
-		Sensors\Goods::class,
-		Sensors\Webhooks::class,
-		Sensors\ApiKeys::class,
-		Sensors\Reads::class,
-		Sensors\RestRequests::class,
-		Sensors\LlmCalls::class,
-		Sensors\AiCalls::class,
-	);
 
 	/** @var self|null */
 	private static $instance = null;
 
-	/** @var Outbox */
-	private $outbox;
-
-	/** @var Core */
-	private $core;
-
-	/** @var Recorder */
-	private $recorder;
-
-	/** @var OrderDesk */
-	private $desk;
-
-	/** @var Flusher */
-	private $flusher;
+	/** @var array<string, object> By class. */
+	private $parts = array();
 
 	public static function instance(): self {
 		if ( null === self::$instance ) {
@@ -69,40 +32,29 @@ final class Plugin {
 		return self::$instance;
 	}
 
-	private function __construct() {
-		$this->outbox   = new Outbox();
-		$this->core     = new Core();
-		$this->recorder = new Recorder( $this->outbox );
-		$this->desk     = new OrderDesk( $this->recorder );
-		$this->flusher  = new Flusher( $this->outbox, $this->core );
-	}
-
 	public function boot(): void {
-		$register = new Register( $this->recorder );
-		$probes   = new ProbeOrders( $this->recorder );
-		$upkeep   = new Upkeep( $this->recorder, $this->desk, $this->outbox, $register, $probes );
-		$sync     = new SyncRoute( $this->desk, $this->outbox, $this->flusher, $upkeep );
-		$pairing  = new Pairing( $this->core, $this->outbox, $this->recorder );
-		Routes::set_up( array( $sync, 'serve' ), array( new ProbeRoute(), 'serve' ) );
+		add_action( 'rest_api_init', array( $this, 'register_routes' ) );
 		add_filter( 'cron_schedules', array( self::class, 'add_interval' ) ); // phpcs:ignore
 		add_action( 'admin_init', array( Installer::class, 'catch_up' ) );
 		if ( is_admin() ) {
-			( new Page( $pairing, $this->outbox, $this->desk ) )->set_up();
+			( new Page( $this->pairing(), $this->outbox(), $this->desk() ) )->set_up();
 		}
 		if ( defined( 'WP_CLI' ) && WP_CLI ) {
-			\WP_CLI::add_command( 'checkvalve', new Command( $pairing, $this->outbox, $this->flusher, $upkeep ) );
+			\WP_CLI::add_command( 'checkvalve', new Command( $this->pairing(), $this->outbox(), $this->flusher(), $this->upkeep() ) );
 		}
 		if ( Settings::paired() ) {
-			$this->watch( $register, $probes, $upkeep );
+			$this->watch();
 		}
 	}
 
-	public function recorder(): Recorder {
-		return $this->recorder;
-	}
-
-	public function desk(): OrderDesk {
-		return $this->desk;
+	public function register_routes(): void {
+		$sync = function ( \WP_REST_Request $request ) {
+			return ( new SyncRoute( $this->desk(), $this->outbox(), $this->flusher(), $this->upkeep() ) )->serve( $request );
+		};
+		$probe = static function ( \WP_REST_Request $request ) {
+			return ( new ProbeRoute() )->serve( $request );
+		};
+		Routes::register( $sync, $probe );
 	}
 
 	/**
@@ -125,10 +77,10 @@ final class Plugin {
 				$let_go = current( array_filter( array( 'fastcgi_finish_request', 'litespeed_finish_request' ), 'function_exists' ) );
 				if ( $insist || ( $let_go && Flusher::due( time() ) ) ) {
 					$let_go && $let_go();
-					$this->recorder->guarded(
+					$this->recorder()->guarded(
 						Flusher::class,
 						function () {
-							$this->flusher->flush( 2, 3 );
+							$this->flusher()->flush( 2, 3 );
 						}
 					);
 				}
@@ -137,32 +89,74 @@ final class Plugin {
 		);
 	}
 
-	private function watch( Register $register, ProbeOrders $probes, Upkeep $upkeep ): void {
-		Caller::set_up();
-		Gateway::set_up( $this->recorder );
-		$probes->set_up();
-		foreach ( self::SENSORS as $class ) {
-			( new $class( $this->recorder ) )->set_up();
-		}
-		( new Sensors\People( $this->recorder, $register ) )->set_up();
-		add_action(
-			Upkeep::HOOK,
-			function () use ( $upkeep ) {
-				$upkeep->tick( $this->core, $this->flusher );
-			}
-		);
+	private function watch(): void {
+		add_filter( 'rest_dispatch_request', array( Caller::class, 'note_route' ), PHP_INT_MIN, 3 );
+		Gateway::set_up( $this->recorder() );
+		$this->probes()->set_up();
+		$register = function () {
+			return $this->register();
+		};
+		( new Sensors\Switchboard( $this->recorder(), $register ) )->set_up();
+		add_action( Upkeep::HOOK, array( $this, 'tick' ) );
 		add_action( 'shutdown', array( $this, 'tidy' ), 1 );
 		$this->flush_when_answered();
 	}
 
+	public function tick(): void {
+		$this->upkeep()->tick( $this->core(), $this->flusher() );
+	}
+
 	public function tidy(): void {
 		if ( Enforcer::untidy() ) {
-			$this->recorder->guarded(
+			$this->recorder()->guarded(
 				OrderDesk::class,
 				function () {
-					$this->desk->tidy( time(), false );
+					$this->desk()->tidy( time(), false );
 				}
 			);
 		}
+	}
+
+	public function recorder(): Recorder {
+		return $this->once( Recorder::class, $this->outbox() );
+	}
+
+	public function desk(): OrderDesk {
+		return $this->once( OrderDesk::class, $this->recorder() );
+	}
+
+	private function outbox(): Outbox {
+		return $this->once( Outbox::class );
+	}
+
+	private function core(): Core {
+		return $this->once( Core::class );
+	}
+
+	private function flusher(): Flusher {
+		return $this->once( Flusher::class, $this->outbox(), $this->core() );
+	}
+
+	private function register(): Register {
+		return $this->once( Register::class, $this->recorder() );
+	}
+
+	private function probes(): ProbeOrders {
+		return $this->once( ProbeOrders::class, $this->recorder() );
+	}
+
+	private function pairing(): Pairing {
+		return $this->once( Pairing::class, $this->core(), $this->outbox(), $this->recorder() );
+	}
+
+	private function upkeep(): Upkeep {
+		return $this->once( Upkeep::class, $this->recorder(), $this->desk(), $this->outbox(), $this->register(), $this->probes() );
+	}
+
+	private function once( string $class, object ...$needs ): object {
+		if ( ! isset( $this->parts[ $class ] ) ) {
+			$this->parts[ $class ] = new $class( ...$needs );
+		}
+		return $this->parts[ $class ];
 	}
 }

@@ -78,6 +78,9 @@ final class Recorder {
 	}
 
 	private static function count_fault( string $sensor, \Throwable $fault ): void {
+		if ( ! Settings::paired() ) {
+			return; // being deleted: nothing may be written any more
+		}
 		try {
 			$faults            = (array) get_option( self::FAULTS, array() );
 			$count             = (int) ( $faults[ $sensor ]['count'] ?? 0 );

@@ -7,14 +7,10 @@ namespace Checkvalve\Rest;
  */
 final class Routes {
 
-	public static function set_up( callable $sync, callable $probe ): void {
-		add_action(
-			'rest_api_init',
-			static function () use ( $sync, $probe ) {
-				register_rest_route( 'checkvalve/v1', '/sync', array( 'methods' => 'POST', 'callback' => $sync, 'permission_callback' => '__return_true' ) );
-				register_rest_route( 'checkvalve/v1', '/probe', array( 'methods' => 'GET', 'callback' => $probe, 'permission_callback' => '__return_true' ) );
-			}
-		);
+	/** At `rest_api_init`. */
+	public static function register( callable $sync, callable $probe ): void {
+		register_rest_route( 'checkvalve/v1', '/sync', array( 'methods' => 'POST', 'callback' => $sync, 'permission_callback' => '__return_true' ) );
+		register_rest_route( 'checkvalve/v1', '/probe', array( 'methods' => 'GET', 'callback' => $probe, 'permission_callback' => '__return_true' ) );
 		add_filter( 'rest_authentication_errors', array( self::class, 'let_in' ), PHP_INT_MAX );
 		add_filter( 'rest_pre_dispatch', array( self::class, 'leave_body' ), 10, 3 );
 	}

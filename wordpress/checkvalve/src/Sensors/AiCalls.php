@@ -9,47 +9,37 @@ use Checkvalve\CallingPlugin;
  */
 final class AiCalls extends Sensor {
 
-	public function set_up(): void {
-		$this->listen( 'wp_ai_client_before_generate_result', 'asked', 10, 1 );
-		$this->listen( 'wp_ai_client_after_generate_result', 'answered', 10, 1 );
-		$this->listen( 'wp_before_execute_ability', 'ability_begins', 10, 1 );
-		$this->listen( 'wp_after_execute_ability', 'ability', 10, 3 );
-		$this->listen( 'mcp_adapter_pre_tool_call', 'tool', PHP_INT_MAX, 2 );
-		$this->listen( 'mwai_ai_query', 'engine_asked', PHP_INT_MAX, 1 );
-		$this->listen( 'mwai_ai_reply', 'engine_answered', PHP_INT_MAX, 2 );
-	}
-
 	/** @param object $event \WordPress\AiClient\Events\BeforeGenerateResultEvent */
-	protected function asked( $event ): void {
+	public function asked( $event ): void {
 		$this->report( 'ai-client ask', self::model( $event ) );
 	}
 
 	/** @param object $event \WordPress\AiClient\Events\AfterGenerateResultEvent */
-	protected function answered( $event ): void {
+	public function answered( $event ): void {
 		$usage  = self::ask( self::ask( $event, 'getResult' ), 'getTokenUsage' );
 		$tokens = array( 'prompt_tokens' => self::ask( $usage, 'getPromptTokens' ), 'completion_tokens' => self::ask( $usage, 'getCompletionTokens' ) );
 		$this->report( 'ai-client answer', self::model( $event ) + array_filter( $tokens, 'is_int' ) );
 	}
 
-	protected function ability_begins( $name ): void {
+	public function ability_begins( $name ): void {
 		$this->report( 'ability begins ' . self::name( $name ) );
 	}
 
-	protected function ability( $name, $input = null, $result = null ): void {
+	public function ability( $name, $input = null, $result = null ): void {
 		$this->report( 'ability ' . self::name( $name ), array( 'count' => is_array( $result ) ? count( $result ) : 1 ) );
 	}
 
-	protected function tool( $arguments, $name = '' ): void {
+	public function tool( $arguments, $name = '' ): void {
 		$this->report( 'mcp tool ' . self::name( $name ) );
 	}
 
 	/** @param object $query Meow_MWAI_Query_Base */
-	protected function engine_asked( $query ): void {
+	public function engine_asked( $query ): void {
 		$this->report( 'ai-engine ask', is_object( $query ) && is_string( $query->model ?? null ) ? array( 'model' => self::name( $query->model ) ) : array() );
 	}
 
 	/** @param object $reply Meow_MWAI_Reply */
-	protected function engine_answered( $reply, $query = null ): void {
+	public function engine_answered( $reply, $query = null ): void {
 		$usage = is_object( $reply ) && is_array( $reply->usage ?? null ) ? $reply->usage : array();
 		$this->report( 'ai-engine answer', array_filter( array_intersect_key( $usage, array( 'prompt_tokens' => 0, 'completion_tokens' => 0 ) ), 'is_int' ) );
 	}

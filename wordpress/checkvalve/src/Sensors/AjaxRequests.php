@@ -12,13 +12,7 @@ final class AjaxRequests extends Sensor {
 	/** @var string[] Script, prefix of the hook, action as the visitor sent it. */
 	private $call = array();
 
-	public function set_up(): void {
-		$this->listen( 'admin_init', 'admin', PHP_INT_MAX, 0 );
-		$this->listen( 'template_redirect', 'shop', PHP_INT_MIN, 0 );
-		$this->listen( 'shutdown', 'ended', PHP_INT_MAX - 3, 0 );
-	}
-
-	protected function admin(): void {
+	public function admin(): void {
 		$script = basename( (string) ( $_SERVER['SCRIPT_NAME'] ?? '' ), '.php' );
 		$script = wp_doing_ajax() ? 'admin-ajax' : $script;
 		$hooks  = array( 'admin-ajax' => 'wp_ajax_', 'admin-post' => 'admin_post_' );
@@ -27,7 +21,7 @@ final class AjaxRequests extends Sensor {
 		}
 	}
 
-	protected function shop(): void {
+	public function shop(): void {
 		if ( ! empty( $_GET['wc-ajax'] ) ) { // phpcs:ignore
 			$this->called( 'wc-ajax', 'wc_ajax_', $_GET['wc-ajax'] ); // phpcs:ignore
 		}
@@ -39,7 +33,7 @@ final class AjaxRequests extends Sensor {
 	}
 
 	/** WordPress hooks its own actions after `admin_init`; so what answered is known only now. */
-	protected function ended(): void {
+	public function ended(): void {
 		if ( ! $this->call ) {
 			return;
 		}

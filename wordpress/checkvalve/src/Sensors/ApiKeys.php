@@ -12,35 +12,28 @@ final class ApiKeys extends Sensor {
 
 	const WRITES = '/^\s*(INSERT|UPDATE|DELETE|REPLACE)\b[^;]{0,60}woocommerce_api_keys/i';
 
+	/** Each use of a key is written as well, and nothing else with it. */
+	const LAST_USE = '/\\bSET\\s+`?last_access`?\\s*=\\s*\'[^\']*\'\\s+WHERE\\b/i';
+
 	/** @var array<int, string>|null The keys before this request changed any; null while it has not. */
 	private $before = null;
 
-	public function set_up(): void {
-		add_filter( 'query', array( $this, 'query' ) ); // not by listen(): it runs for every query of the shop
-		$this->listen( 'woocommerce_disable_rest_api_access_log', 'used', PHP_INT_MAX, 3 );
-		$this->listen( 'shutdown', 'ended', PHP_INT_MAX - 3, 0 );
-	}
-
-	/**
-	 * @param mixed $sql
-	 * @return mixed
-	 */
-	public function query( $sql ) {
-		if ( null === $this->before && is_string( $sql ) && false !== strpos( $sql, 'woocommerce_api_keys' ) && preg_match( self::WRITES, $sql ) && false === strpos( $sql, 'last_access' ) ) {
+	/** @param string $sql A query about the keys, about to run. */
+	public function query( $sql ): void {
+		if ( null === $this->before && preg_match( self::WRITES, $sql ) && ! preg_match( self::LAST_USE, $sql ) ) {
 			$this->before = array(); // reading them is a query too
-			$this->before = $this->recorder->guarded( self::class, array( self::class, 'keys' ) );
+			$this->before = self::keys();
 		}
-		return $sql;
 	}
 
-	protected function used( $skip, $key_id = 0, $user_id = 0 ): void {
+	public function used( $skip, $key_id = 0, $user_id = 0 ): void {
 		if ( Seen::first_time( 'key ' . (int) $key_id . ' ' . Caller::address(), time() + 3600 ) ) {
 			$uid = 'customer:' . (int) $user_id;
 			$this->recorder->record( 3002, 1, array( 'status_id' => 1, 'user' => array( 'uid' => $uid ), 'auth_protocol' => 'WooCommerce API key' ), array( 'requester' => array( 'ref' => $uid ), 'key' => (string) (int) $key_id ) );
 		}
 	}
 
-	protected function ended(): void {
+	public function ended(): void {
 		if ( null === $this->before ) {
 			return;
 		}
@@ -58,7 +51,7 @@ final class ApiKeys extends Sensor {
 	}
 
 	/** @return array<int, string> By id: user, permissions, end of the key. */
-	public static function keys(): array {
+	private static function keys(): array {
 		global $wpdb;
 		$keys = array();
 		foreach ( (array) $wpdb->get_results( "SELECT key_id, user_id, permissions, truncated_key FROM {$wpdb->prefix}woocommerce_api_keys" ) as $key ) {

@@ -17,32 +17,20 @@ final class Credentials extends Sensor {
 	/** @var array<int, true> Users whose new password is recorded already. */
 	private $recorded = array();
 
-	public function set_up(): void {
-		$this->listen( 'wp_create_application_password', 'made', 10, 2 );
-		$this->listen( 'wp_update_application_password', 'altered', 10, 2 );
-		$this->listen( 'wp_delete_application_password', 'deleted', 10, 2 );
-		$this->listen( 'application_password_did_authenticate', 'used', 10, 2 );
-		$this->listen( 'application_password_failed_authentication', 'refused', 10, 1 );
-		$this->listen( 'wp_set_password', 'set', 10, 3 );
-		$this->listen( 'profile_update', 'updated', 10, 2 );
-		$this->listen( 'password_reset', 'reset', 10, 1 );
-		$this->listen( 'retrieve_password', 'asked', 10, 1 );
-	}
-
-	protected function made( $user_id, $item ): void {
+	public function made( $user_id, $item ): void {
 		$this->application_password( 1, (int) $user_id, $item );
 	}
 
-	protected function altered( $user_id, $item ): void {
+	public function altered( $user_id, $item ): void {
 		$this->application_password( 3, (int) $user_id, $item );
 	}
 
-	protected function deleted( $user_id, $item ): void {
+	public function deleted( $user_id, $item ): void {
 		$this->application_password( 4, (int) $user_id, $item );
 	}
 
 	/** @param \WP_User $user */
-	protected function used( $user, $item ): void {
+	public function used( $user, $item ): void {
 		$uid = 'customer:' . (int) $user->ID;
 		if ( Seen::first_time( 'app ' . ( $item['uuid'] ?? '' ) . ' ' . Caller::address(), time() + self::ONCE ) ) {
 			$this->recorder->record( 3002, 1, array( 'status_id' => 1, 'user' => array( 'uid' => $uid ), 'auth_protocol' => 'application password' ), array( 'requester' => array( 'ref' => $uid ) ) );
@@ -50,7 +38,7 @@ final class Credentials extends Sensor {
 	}
 
 	/** A web server's own password reaches WordPress as one of these: a name nobody has is told once an hour. @param \WP_Error $error */
-	protected function refused( $error ): void {
+	public function refused( $error ): void {
 		$name = is_string( $_SERVER['PHP_AUTH_USER'] ?? null ) ? $_SERVER['PHP_AUTH_USER'] : ''; // phpcs:ignore
 		$user = get_user_by( 'login', $name ) ?: get_user_by( 'email', $name );
 		$uid  = $user ? 'customer:' . (int) $user->ID : Pseudonym::of( Settings::pseudonym_key(), 'login', $name );
@@ -60,7 +48,7 @@ final class Credentials extends Sensor {
 	}
 
 	/** WordPress fires this for the first password of a new user too. @param \WP_User|null $old Before; older versions do not tell. */
-	protected function set( $password, $user_id, $old = null ): void {
+	public function set( $password, $user_id, $old = null ): void {
 		$now = get_userdata( (int) $user_id );
 		if ( ! is_object( $old ) || ! $now || $old->user_pass !== $now->user_pass ) {
 			$this->password( (int) $user_id, 3 );
@@ -68,7 +56,7 @@ final class Credentials extends Sensor {
 	}
 
 	/** WordPress before 6.2 has no other word of a password changed in a profile. @param \WP_User $old */
-	protected function updated( $user_id, $old = null ): void {
+	public function updated( $user_id, $old = null ): void {
 		$now = get_userdata( (int) $user_id );
 		if ( ! $now || ! is_object( $old ) ) {
 			return;
@@ -82,11 +70,11 @@ final class Credentials extends Sensor {
 	}
 
 	/** @param \WP_User $user */
-	protected function reset( $user ): void {
+	public function reset( $user ): void {
 		$this->password( (int) $user->ID, 4 );
 	}
 
-	protected function asked( $login ): void {
+	public function asked( $login ): void {
 		$user = get_user_by( 'login', (string) $login );
 		$this->account( $user ? (int) $user->ID : 0, 99, 'password reset asked for' );
 	}

@@ -12,30 +12,30 @@ final class CronJobs extends Sensor {
 	const NEW_FOR = 2592000;
 	const RUN_FOR = 3600;
 
-	public function set_up(): void {
-		$this->listen( 'schedule_event', 'scheduled', PHP_INT_MAX, 1 );
-		if ( wp_doing_cron() ) {
-			$this->listen( 'wp_loaded', 'due', PHP_INT_MAX, 0 );
-		}
-	}
-
 	/** @param \stdClass|false $event */
-	protected function scheduled( $event ): void {
+	public function scheduled( $event ): void {
 		if ( is_object( $event ) && isset( $event->hook ) ) {
 			$this->report( 1, (string) $event->hook, self::NEW_FOR, array( 'schedule' => (string) ( $event->schedule ?: 'once' ) ) );
 		}
 	}
 
-	protected function due(): void {
+	public function due(): void {
 		foreach ( wp_get_ready_cron_jobs() as $hooks ) {
 			foreach ( array_keys( $hooks ) as $hook ) {
-				$this->listen( (string) $hook, 'runs', PHP_INT_MIN, 0 );
+				add_action( (string) $hook, array( $this, 'runs' ), PHP_INT_MIN, 0 );
 			}
 		}
 	}
 
-	protected function runs(): void {
-		$this->report( 6, (string) current_filter(), self::RUN_FOR, array() );
+	/** A job of the shop begins. */
+	public function runs(): void {
+		$hook = (string) current_filter();
+		$this->recorder->guarded(
+			self::class,
+			function () use ( $hook ) {
+				$this->report( 6, $hook, self::RUN_FOR, array() );
+			}
+		);
 	}
 
 	private function report( int $activity_id, string $hook, int $seconds, array $own ): void {

@@ -10,14 +10,7 @@ final class FileEdits extends Sensor {
 	/** @var array<string, string> Path below wp-content and its digest before. */
 	private $before = array();
 
-	public function set_up(): void {
-		$this->listen( 'wp_ajax_edit-theme-plugin-file', 'begins', PHP_INT_MIN, 0 );
-		$this->listen( 'load-theme-editor.php', 'begins', PHP_INT_MIN, 0 ); // without JavaScript
-		$this->listen( 'load-plugin-editor.php', 'begins', PHP_INT_MIN, 0 );
-		$this->listen( 'shutdown', 'ended', PHP_INT_MAX - 3, 0 );
-	}
-
-	protected function begins(): void {
+	public function begins(): void {
 		$asked = array_map( 'strval', array_filter( wp_unslash( array_intersect_key( $_POST, array( 'file' => 0, 'plugin' => 0, 'theme' => 0 ) ) ), 'is_string' ) ); // phpcs:ignore
 		$file  = $asked['file'] ?? '';
 		$path  = isset( $asked['plugin'] ) ? "plugins/$file" : 'themes/' . ( $asked['theme'] ?? '' ) . "/$file";
@@ -26,7 +19,7 @@ final class FileEdits extends Sensor {
 		}
 	}
 
-	protected function ended(): void {
+	public function ended(): void {
 		foreach ( $this->before as $path => $before ) {
 			clearstatcache();
 			$after = self::digest( $path );

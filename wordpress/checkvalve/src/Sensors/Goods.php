@@ -6,34 +6,24 @@ namespace Checkvalve\Sensors;
  */
 final class Goods extends Sensor {
 
-	public function set_up(): void {
-		$this->listen( 'woocommerce_new_coupon', 'coupon_made', 10, 2 );
-		$this->listen( 'woocommerce_update_coupon', 'coupon_changed', 10, 2 );
-		$this->listen( 'woocommerce_delete_coupon', 'coupon_deleted', 10, 1 );
-		$this->listen( 'woocommerce_trash_coupon', 'coupon_deleted', 10, 1 );
-		$this->listen( 'woocommerce_product_set_stock', 'stock', 10, 1 );
-		$this->listen( 'woocommerce_variation_set_stock', 'stock', 10, 1 );
-		$this->listen( 'woocommerce_download_product', 'downloaded', 10, 6 );
-	}
-
-	protected function coupon_made( $id, $coupon = null ): void {
+	public function coupon_made( $id, $coupon = null ): void {
 		$this->entity( 1, 'coupon', (string) (int) $id, array(), self::worth( $coupon ) );
 	}
 
-	protected function coupon_changed( $id, $coupon = null ): void {
+	public function coupon_changed( $id, $coupon = null ): void {
 		$this->entity( 3, 'coupon', (string) (int) $id, array(), self::worth( $coupon ) );
 	}
 
-	protected function coupon_deleted( $id ): void {
+	public function coupon_deleted( $id ): void {
 		$this->entity( 4, 'coupon', (string) (int) $id );
 	}
 
 	/** @param \WC_Product $product */
-	protected function stock( $product ): void {
+	public function stock( $product ): void {
 		$this->entity( 3, 'stock', (string) $product->get_id(), array(), array( 'stock' => array( 'quantity' => (string) $product->get_stock_quantity() ) ) );
 	}
 
-	protected function downloaded( $email, $key, $product_id, $user_id = 0, $download_id = '', $order_id = 0 ): void {
+	public function downloaded( $email, $key, $product_id, $user_id = 0, $download_id = '', $order_id = 0 ): void {
 		$this->data( 1, 'download', array( 'product' => (string) (int) $product_id, 'order' => (string) (int) $order_id ) );
 	}
 

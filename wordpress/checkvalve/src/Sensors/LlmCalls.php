@@ -15,12 +15,8 @@ final class LlmCalls extends Sensor {
 	const MODELS   = '#/(v1(beta)?/(chat/completions|completions|responses|embeddings|messages|models/[^/]+:\w+)|api/(chat|generate|embed(dings)?)|completion)$#';
 	const ACTIVITY = array( 'CONNECT' => 1, 'DELETE' => 2, 'GET' => 3, 'HEAD' => 4, 'OPTIONS' => 5, 'POST' => 6, 'PUT' => 7 );
 
-	public function set_up(): void {
-		$this->listen( 'http_api_debug', 'answered', 10, 5 );
-	}
-
 	/** @param array|\WP_Error $response */
-	protected function answered( $response, $context, $class, $args, $url ): void {
+	public function answered( $response, $context, $class, $args, $url ): void {
 		$parts  = (array) wp_parse_url( (string) $url );
 		$direct = ! Gateway::serves( (string) $url );
 		if ( Core::OWN_CALL === ( $args['checkvalve'] ?? null ) || ( $direct && ! preg_match( self::MODELS, $parts['path'] ?? '' ) ) ) {

@@ -9,27 +9,21 @@ use Checkvalve\Settings;
  */
 final class LogIns extends Sensor {
 
-	public function set_up(): void {
-		$this->listen( 'wp_login', 'logged_in', 10, 2 );
-		$this->listen( 'wp_login_failed', 'failed', 10, 1 );
-		$this->listen( 'wp_logout', 'logged_out', 10, 1 );
-	}
-
 	/** @param \WP_User|null $user Left out by plugins that fire the hook themselves. */
-	protected function logged_in( $login, $user = null ): void {
+	public function logged_in( $login, $user = null ): void {
 		$user = is_object( $user ) ? $user : get_user_by( 'login', (string) $login );
 		$uid  = 'customer:' . (int) ( $user->ID ?? 0 );
 		$this->recorder->record( 3002, 1, array( 'status_id' => 1, 'user' => array( 'uid' => $uid ) ), array( 'requester' => array( 'ref' => $uid ) ) );
 	}
 
-	protected function failed( $login ): void {
+	public function failed( $login ): void {
 		$login = is_scalar( $login ) ? (string) $login : '';
 		$user  = get_user_by( 'login', $login ) ?: get_user_by( 'email', $login );
 		$uid   = $user ? 'customer:' . (int) $user->ID : Pseudonym::of( Settings::pseudonym_key(), 'login', $login );
 		$this->recorder->record( 3002, 1, array( 'status_id' => 2, 'user' => array( 'uid' => $uid ) ) );
 	}
 
-	protected function logged_out( $user_id = 0 ): void {
+	public function logged_out( $user_id = 0 ): void {
 		$this->recorder->record( 3002, 2, array( 'status_id' => 1, 'user' => array( 'uid' => 'customer:' . (int) $user_id ) ) );
 	}
 }

@@ -6,12 +6,8 @@ namespace Checkvalve\Sensors;
  */
 final class Mails extends Sensor {
 
-	public function set_up(): void {
-		$this->listen( 'wp_mail_failed', 'failed', 10, 1 );
-	}
-
 	/** @param \WP_Error $error */
-	protected function failed( $error ): void {
+	public function failed( $error ): void {
 		$data = is_object( $error ) && method_exists( $error, 'get_error_data' ) ? (array) $error->get_error_data() : array();
 		$to   = is_array( $data['to'] ?? null ) ? count( $data['to'] ) : 1;
 		$this->recorder->record( 4009, 1, array( 'status_id' => 2, 'status_code' => (string) ( $data['phpmailer_exception_code'] ?? '' ) ), array( 'mail' => array( 'recipients' => $to ) ) );

@@ -11,21 +11,15 @@ final class Options extends Sensor {
 	const CHOICES  = array( 'users_can_register', 'default_role', 'blog_public', 'template', 'stylesheet', 'woocommerce_currency' );
 	const ACTIVITY = array( 'added' => 1, 'changed' => 3, 'deleted' => 4 );
 
-	public function set_up(): void {
-		$this->listen( 'added_option', 'added', 10, 2 );
-		$this->listen( 'updated_option', 'changed', 10, 3 );
-		$this->listen( 'deleted_option', 'deleted', 10, 1 );
-	}
-
-	protected function added( $name, $value = null ): void {
+	public function added( $name, $value = null ): void {
 		$this->report( 'added', (string) $name, null, $value );
 	}
 
-	protected function changed( $name, $old = null, $new = null ): void {
+	public function changed( $name, $old = null, $new = null ): void {
 		$this->report( 'changed', (string) $name, $old, $new );
 	}
 
-	protected function deleted( $name ): void {
+	public function deleted( $name ): void {
 		$this->report( 'deleted', (string) $name, null, null );
 	}
 

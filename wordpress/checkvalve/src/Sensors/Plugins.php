@@ -15,34 +15,26 @@ final class Plugins extends Sensor {
 	/** @var array<string, array{Name?: string, Version?: string}> Headers read before the files went. */
 	private $leaving = array();
 
-	public function set_up(): void {
-		$this->listen( 'activated_plugin', 'enabled', 10, 1 );
-		$this->listen( 'deactivated_plugin', 'disabled', 10, 1 );
-		$this->listen( 'delete_plugin', 'leaving', 10, 1 );
-		$this->listen( 'deleted_plugin', 'removed', 10, 2 );
-		$this->listen( 'upgrader_process_complete', 'upgraded', 10, 2 );
-	}
-
-	protected function enabled( $plugin ): void {
+	public function enabled( $plugin ): void {
 		$this->changed( self::ENABLED, (string) $plugin );
 	}
 
-	protected function disabled( $plugin ): void {
+	public function disabled( $plugin ): void {
 		$this->changed( self::DISABLED, (string) $plugin );
 	}
 
-	protected function leaving( $plugin ): void {
+	public function leaving( $plugin ): void {
 		$this->leaving[ $plugin ] = $this->headers( (string) $plugin );
 	}
 
-	protected function removed( $plugin, $deleted ): void {
+	public function removed( $plugin, $deleted ): void {
 		if ( $deleted ) {
 			$this->changed( self::REMOVED, (string) $plugin );
 		}
 	}
 
 	/** @param \WP_Upgrader $upgrader */
-	protected function upgraded( $upgrader, $what = array() ): void {
+	public function upgraded( $upgrader, $what = array() ): void {
 		if ( 'plugin' !== ( $what['type'] ?? '' ) ) {
 			return;
 		}

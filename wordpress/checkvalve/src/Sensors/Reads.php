@@ -17,23 +17,12 @@ final class Reads extends Sensor {
 	/** @var array<string, array<string, true>> What was shown in wp-admin, by kind. */
 	private $shown = array();
 
-	public function set_up(): void {
-		$this->listen( 'rest_post_dispatch', 'answered', PHP_INT_MAX, 3 );
-		$this->listen( 'woocommerce_admin_order_buyer_name', 'row', 10, 2 );
-		$this->listen( 'woocommerce_admin_order_data_after_billing_address', 'page', 10, 1 );
-		$this->listen( 'woocommerce_admin_order_preview_get_order_details', 'row', 10, 2 );
-		$this->listen( 'woocommerce_json_search_found_customers', 'found', PHP_INT_MAX, 1 );
-		$this->listen( 'user_row_actions', 'user', 10, 2 );
-		$this->listen( 'edit_user_profile', 'profile', 10, 1 );
-		$this->listen( 'shutdown', 'ended', PHP_INT_MAX - 3, 0 );
-	}
-
 	/**
 	 * @param \WP_HTTP_Response $response
 	 * @param \WP_REST_Server   $server
 	 * @param \WP_REST_Request  $request
 	 */
-	protected function answered( $response, $server = null, $request = null ): void {
+	public function answered( $response, $server = null, $request = null ): void {
 		if ( 200 !== (int) $response->get_status() || 'GET' !== $request->get_method() ) {
 			return;
 		}
@@ -47,19 +36,19 @@ final class Reads extends Sensor {
 	}
 
 	/** @param \WC_Order $order */
-	protected function row( $passed, $order = null ): void {
+	public function row( $passed, $order = null ): void {
 		if ( is_object( $order ) ) {
 			$this->shown['orders'][ (string) $order->get_id() ] = true;
 		}
 	}
 
 	/** @param \WC_Order $order */
-	protected function page( $order ): void {
+	public function page( $order ): void {
 		$this->row( null, $order );
 	}
 
 	/** The search; the page of an order shows its customer by the same filter. */
-	protected function found( $customers ): void {
+	public function found( $customers ): void {
 		if ( ! wp_doing_ajax() ) {
 			return;
 		}
@@ -67,18 +56,18 @@ final class Reads extends Sensor {
 	}
 
 	/** @param \WP_User $user */
-	protected function user( $actions, $user = null ): void {
+	public function user( $actions, $user = null ): void {
 		if ( is_object( $user ) ) {
 			$this->shown['users'][ (string) $user->ID ] = true;
 		}
 	}
 
 	/** @param \WP_User $user */
-	protected function profile( $user ): void {
+	public function profile( $user ): void {
 		$this->user( null, $user );
 	}
 
-	protected function ended(): void {
+	public function ended(): void {
 		foreach ( array_filter( $this->shown ) as $what => $ids ) {
 			$this->read( $what, count( $ids ), 'admin' );
 		}

@@ -6,27 +6,20 @@ namespace Checkvalve\Sensors;
  */
 final class Refunds extends Sensor {
 
-	public function set_up(): void {
-		$this->listen( 'woocommerce_order_refunded', 'refunded', 10, 2 );
-		$this->listen( 'woocommerce_refund_deleted', 'taken_back', 10, 2 );
-		$this->listen( 'woocommerce_before_trash_order', 'trashed', 10, 2 );
-		$this->listen( 'woocommerce_before_delete_order', 'deleted', 10, 2 );
-	}
-
-	protected function refunded( $order_id, $refund_id = 0 ): void {
+	public function refunded( $order_id, $refund_id = 0 ): void {
 		$refund = wc_get_order( $refund_id );
 		$this->report( 3, wc_get_order( $order_id ), array( 'refund' => is_object( $refund ) && is_callable( array( $refund, 'get_amount' ) ) ? (string) $refund->get_amount() : '' ) );
 	}
 
-	protected function taken_back( $refund_id, $order_id = 0 ): void {
+	public function taken_back( $refund_id, $order_id = 0 ): void {
 		$this->report( 3, wc_get_order( $order_id ), array( 'refund' => 'taken back' ) );
 	}
 
-	protected function trashed( $id, $order = null ): void {
+	public function trashed( $id, $order = null ): void {
 		$this->report( 4, $order ?: wc_get_order( $id ), array( 'deleted' => 'trash' ) );
 	}
 
-	protected function deleted( $id, $order = null ): void {
+	public function deleted( $id, $order = null ): void {
 		$this->report( 4, $order ?: wc_get_order( $id ), array( 'deleted' => 'for good' ) );
 	}
 

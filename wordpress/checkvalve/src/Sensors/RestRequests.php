@@ -8,16 +8,12 @@ final class RestRequests extends Sensor {
 
 	const ACTIVITY = array( 'POST' => 1, 'GET' => 2, 'HEAD' => 2, 'OPTIONS' => 2, 'PUT' => 3, 'PATCH' => 3, 'DELETE' => 4 );
 
-	public function set_up(): void {
-		$this->listen( 'rest_post_dispatch', 'served', PHP_INT_MAX, 3 );
-	}
-
 	/**
 	 * @param \WP_HTTP_Response $response
 	 * @param \WP_REST_Server   $server
 	 * @param \WP_REST_Request  $request
 	 */
-	protected function served( $response, $server, $request ): void {
+	public function served( $response, $server, $request ): void {
 		$method = (string) $request->get_method();
 		$method = isset( self::ACTIVITY[ $method ] ) ? $method : 'OTHER'; // a visitor can name any by X-HTTP-Method-Override
 		$route  = method_exists( $response, 'get_matched_route' ) ? (string) $response->get_matched_route() : '';

@@ -8,16 +8,11 @@ use Checkvalve\Probe\ProbeProduct;
  */
 final class ShopOrders extends Sensor {
 
-	public function set_up(): void {
-		$this->listen( 'woocommerce_new_order', 'created', 10, 2 );
-		$this->listen( 'woocommerce_order_status_changed', 'changed', 10, 4 );
-	}
-
-	protected function created( $id, $order = null ): void {
+	public function created( $id, $order = null ): void {
 		$this->report( 1, $order ?: wc_get_order( $id ), array() );
 	}
 
-	protected function changed( $id, $from, $to, $order = null ): void {
+	public function changed( $id, $from, $to, $order = null ): void {
 		$this->report( 3, $order ?: wc_get_order( $id ), array( 'from' => (string) $from, 'to' => (string) $to ) );
 	}
 

@@ -6,29 +6,22 @@ namespace Checkvalve\Sensors;
  */
 final class Themes extends Sensor {
 
-	public function set_up(): void {
-		$this->listen( 'switch_theme', 'switched', 10, 3 );
-		$this->listen( 'deleted_theme', 'removed', 10, 2 );
-		$this->listen( 'upgrader_process_complete', 'upgraded', 10, 2 );
-		$this->listen( '_core_updated_successfully', 'core', 10, 1 );
-	}
-
 	/** @param \WP_Theme $new */
-	protected function switched( $name, $new = null, $old = null ): void {
+	public function switched( $name, $new = null, $old = null ): void {
 		if ( is_object( $old ) ) {
 			$this->report( 7, $old->get_stylesheet() );
 		}
 		$this->report( 6, is_object( $new ) ? $new->get_stylesheet() : '' );
 	}
 
-	protected function removed( $stylesheet, $deleted = true ): void {
+	public function removed( $stylesheet, $deleted = true ): void {
 		if ( $deleted ) {
 			$this->report( 2, (string) $stylesheet );
 		}
 	}
 
 	/** @param \WP_Upgrader $upgrader */
-	protected function upgraded( $upgrader, $what = array() ): void {
+	public function upgraded( $upgrader, $what = array() ): void {
 		if ( 'theme' !== ( $what['type'] ?? '' ) ) {
 			return;
 		}
@@ -41,7 +34,7 @@ final class Themes extends Sensor {
 		}
 	}
 
-	protected function core( $version ): void {
+	public function core( $version ): void {
 		$this->recorder->record( 6002, 8, array( 'app' => array( 'name' => 'WordPress', 'uid' => 'wordpress', 'version' => (string) $version ) ) );
 	}
 

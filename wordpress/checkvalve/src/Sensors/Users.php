@@ -9,32 +9,24 @@ final class Users extends Sensor {
 	/** @var array<string, bool> Changes of a role already recorded in this request. */
 	private $recorded = array();
 
-	public function set_up(): void {
-		$this->listen( 'user_register', 'created', 10, 1 );
-		$this->listen( 'deleted_user', 'deleted', 10, 1 );
-		$this->listen( 'add_user_role', 'given', 10, 2 );
-		$this->listen( 'remove_user_role', 'taken', 10, 2 );
-		$this->listen( 'set_user_role', 'set', 10, 3 );
-	}
-
-	protected function created( $user_id ): void {
+	public function created( $user_id ): void {
 		$this->recorder->record( 3001, 1, array( 'user' => array( 'uid' => "customer:$user_id" ) ) );
 	}
 
-	protected function deleted( $user_id ): void {
+	public function deleted( $user_id ): void {
 		$this->recorder->record( 3001, 6, array( 'user' => array( 'uid' => "customer:$user_id" ) ) );
 	}
 
-	protected function given( $user_id, $role ): void {
+	public function given( $user_id, $role ): void {
 		$this->changed( 3, (int) $user_id, (string) $role );
 	}
 
-	protected function taken( $user_id, $role ): void {
+	public function taken( $user_id, $role ): void {
 		$this->changed( 4, (int) $user_id, (string) $role );
 	}
 
 	/** WordPress announces a changed role in two ways, older versions only in this one. */
-	protected function set( $user_id, $role, $old_roles = array() ): void {
+	public function set( $user_id, $role, $old_roles = array() ): void {
 		foreach ( array_diff( (array) $old_roles, array( $role ) ) as $old ) {
 			$this->changed( 4, (int) $user_id, (string) $old );
 		}

@@ -7,27 +7,20 @@ namespace Checkvalve\Sensors;
  */
 final class Webhooks extends Sensor {
 
-	public function set_up(): void {
-		$this->listen( 'woocommerce_new_webhook', 'made', 10, 1 );
-		$this->listen( 'woocommerce_webhook_updated', 'changed', 10, 1 );
-		$this->listen( 'woocommerce_webhook_deleted', 'deleted', 10, 1 );
-		$this->listen( 'woocommerce_webhook_delivery', 'delivered', 10, 5 );
-	}
-
-	protected function made( $id ): void {
+	public function made( $id ): void {
 		$this->entity( 1, 'webhook', (string) (int) $id, array(), self::about( (int) $id ) );
 	}
 
-	protected function changed( $id ): void {
+	public function changed( $id ): void {
 		$this->entity( 3, 'webhook', (string) (int) $id, array(), self::about( (int) $id ) );
 	}
 
-	protected function deleted( $id ): void {
+	public function deleted( $id ): void {
 		$this->entity( 4, 'webhook', (string) (int) $id );
 	}
 
 	/** @param array|\WP_Error $response */
-	protected function delivered( $args, $response, $seconds = 0, $arg = null, $id = 0 ): void {
+	public function delivered( $args, $response, $seconds = 0, $arg = null, $id = 0 ): void {
 		$about = self::about( (int) $id );
 		$code  = is_wp_error( $response ) ? 0 : (int) wp_remote_retrieve_response_code( $response );
 		$this->recorder->record(

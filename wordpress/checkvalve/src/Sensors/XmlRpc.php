@@ -6,11 +6,7 @@ namespace Checkvalve\Sensors;
  */
 final class XmlRpc extends Sensor {
 
-	public function set_up(): void {
-		$this->listen( 'xmlrpc_call', 'called', 10, 1 );
-	}
-
-	protected function called( $method ): void {
+	public function called( $method ): void {
 		$this->recorder->record( 6003, 1, array( 'api' => array( 'operation' => 'XMLRPC ' . substr( (string) $method, 0, 100 ) ) ) );
 	}
 }
