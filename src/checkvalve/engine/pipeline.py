@@ -33,6 +33,7 @@ log = logging.getLogger("checkvalve.pipeline")
 
 CHUNK = 500
 FOLLOWED = (ocsf.REMEDIATION_ACTIVITY, ocsf.USER_INVENTORY, ocsf.DETECTION_FINDING)  # more than a row follows from these
+PACE_SECONDS = 0.02  # between the starts of two small chunks; an event after a pause is digested at once
 STUMBLE_SECONDS = 1.0
 
 
@@ -243,11 +244,15 @@ class Pipeline:
     async def run(self) -> None:
         """Digest as entries come, until cancelled."""
         loop = asyncio.get_running_loop()
+        started = 0.0
         try:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
                 while self._position < self._journal.size:
+                    if self._journal.size - self._position < CHUNK:  # a stream of single events: several make one chunk
+                        await asyncio.sleep(max(0.0, started + PACE_SECONDS - monotonic()))
+                    started = monotonic()
                     try:
                         await loop.run_in_executor(self._thread, self._chunk)
                     except Exception:  # a full disk: nothing of the chunk was kept, it is tried again

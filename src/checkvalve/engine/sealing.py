@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, select
 
 from checkvalve.engine.identity import Identity
 from checkvalve.events import event as ocsf
-from checkvalve.store.archive import TABLES, Archive
+from checkvalve.store.archive import TABLES, Archive, ArchiveError
 from checkvalve.store.asking import rows
 from checkvalve.store.schema import cursor, erased, events, exposures, inferences
 from checkvalve.store.state import State
@@ -87,5 +87,11 @@ class Sealer:
             return rows_gone + db.execute(delete(inferences).where(inferences.c.id.in_(clean))).rowcount > 0
 
 
-def sealer(directory: Path, identity: Identity, state: State, now_ms: Callable[[], int]) -> Sealer:
-    return Sealer(Archive(directory, identity.log_key, identity.origin), state, now_ms)
+async def keep_sealing(directory: Path, identity: Identity, state: State, now_ms: Callable[[], int]) -> None:
+    """Until cancelled. An archive that is not as it was sealed is left alone, and the log goes on without it."""
+    try:
+        archive = await asyncio.to_thread(Archive, directory, identity.log_key, identity.origin)
+    except ArchiveError as error:
+        log.error("nothing is sealed: %s", error)
+        return
+    await Sealer(archive, state, now_ms).run()

@@ -38,26 +38,27 @@ _PHONE_VALUE: Final = re.compile(r"\+?[\d ()/.\-]{7,40}")
 def texts(body: Any) -> list[tuple[str, str]]:
     """(field, text) of everything said in an event's body; text that is JSON is looked into. Fields are dotted paths."""
     found: list[tuple[str, str]] = []
-    _collect(body, "", 0, found)
+    _collect({"": body}, "", 0, found)
     return found
 
 
-def _collect(value: Any, field: str, depth: int, found: list[tuple[str, str]]) -> None:
-    if isinstance(value, str):
-        inner = _json(value) if value[:1] in ("{", "[") and depth < MAX_DEPTH else None
-        if inner is None:
+def _collect(holder: dict[str, Any], path: str, depth: int, found: list[tuple[str, str]]) -> None:
+    for key, value in holder.items():
+        if key in _PLUMBING:
+            continue
+        field = f"{path}.{key}" if path and key else path or key
+        kind = type(value)
+        if kind is str and value[:1] in ("{", "[") and depth < MAX_DEPTH and (inner := _json(value)) is not None:
+            _collect({"": inner}, field, depth + 1, found)
+        elif kind is str:
             found.append((field, value))
-        else:
-            _collect(inner, field, depth + 1, found)
-    elif isinstance(value, dict):
-        for key, part in value.items():
-            if key not in _PLUMBING:
-                _collect(part, f"{field}.{key}" if field else key, depth + 1, found)
-    elif isinstance(value, list):
-        for part in value:
-            _collect(part, field, depth + 1, found)
-    elif isinstance(value, int | float) and not isinstance(value, bool) and not field.endswith(_MEASURES):
-        found.append((field, str(value)))
+        elif kind is dict:
+            _collect(value, field, depth + 1, found)
+        elif kind is list:
+            for part in value:
+                _collect({"": part}, field, depth + 1, found)
+        elif kind in (int, float) and not field.endswith(_MEASURES):
+            found.append((field, str(value)))
 
 
 def _json(text: str) -> Any:

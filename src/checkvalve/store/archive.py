@@ -89,6 +89,9 @@ MERGED: Final = 8  # segments of about one size that become one
 LARGEST: Final = 1_000_000  # entries of a segment that is not merged any more
 GRACE_MS: Final = 3_600_000
 MEMORY: Final = "400MB"
+OPTIONS: Final = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 3, PARQUET_VERSION v2, ROW_GROUP_SIZE 122880"
+# Only columns with a dictionary get a Bloom filter, by which a trace or a session is looked up in few row groups.
+BLOOM: Final = "DICTIONARY_SIZE_LIMIT 122880, STRING_DICTIONARY_PAGE_SIZE_LIMIT 16777216"
 REBUILD: Final = "The log is whole without it; stop core and run `checkvalve evidence rebuild`"
 
 
@@ -238,7 +241,7 @@ class Archive:
     def _write(self, db: duckdb.DuckDBPyConnection, table: str, first: int, until: int, query: str) -> SealedFile:
         name = f"{table}/{first:016d}-{until:016d}.parquet"
         path, fresh = self.directory / name, self.directory / f"{name}.new"
-        options = "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 3, PARQUET_VERSION v2, ROW_GROUP_SIZE 122880"
+        options = f"{OPTIONS}, {BLOOM}" if table != "postings" else OPTIONS
         try:
             counted = db.execute(f"COPY ({query}) TO '{fresh}' ({options})").fetchone()
             with fresh.open("rb") as file:

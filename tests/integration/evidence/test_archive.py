@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.integration.evidence.installation import SHOP, SITE, START, Installation, installation
+from tests.wire.core_process import running_core
 
 from checkvalve.engine import offline
 from checkvalve.engine.rebuilding import rebuild
@@ -213,3 +214,18 @@ def test_the_segments_belong_to_their_owner_alone(here: Installation) -> None:
     for path in sealer._archive.directory.rglob("*.parquet"):
         assert path.stat().st_mode & 0o077 == 0
     assert SITE in str(here.core.asker.ask(QUESTIONS["counts"], **WHOLE))
+
+
+def test_core_starts_and_takes_events_beside_a_damaged_archive(tmp_path: Path) -> None:
+    with installation(tmp_path / "data") as here:
+        story(here)
+        here.seal_all(10)
+    (tmp_path / "data" / "archive" / "manifest").write_bytes(b"nonsense\n")
+    with running_core(tmp_path / "data") as core:
+        assert core.pair(shop="https://other.example").send(3).status_code == 202
+        asked = core.run("evidence", "ask", "trace", f"trace={TRACE}")
+        assert asked.returncode == 2
+        assert "evidence rebuild" in asked.stderr
+        verified = core.run("evidence", "verify")
+        assert verified.returncode == 1
+        assert "archive/manifest" in verified.stdout
