@@ -8,15 +8,14 @@ import msgspec
 from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from checkvalve.engine import exposures
+from checkvalve.engine import exposures, runs
 from checkvalve.engine.decisions import Decision
+from checkvalve.engine.runs import Moved
 from checkvalve.incidents import case
 from checkvalve.incidents.case import ExposureRecord, Incident, Transition
-from checkvalve.playbooks import interpreter
-from checkvalve.playbooks.loader import shipped
-from checkvalve.playbooks.types import Command, Outcome, Run
+from checkvalve.playbooks.types import Outcome
 from checkvalve.regimes.deadline import from_ms
-from checkvalve.store.schema import commands, incidents, notifications, organisation, runs, transitions
+from checkvalve.store.schema import commands, incidents, notifications, organisation, transitions
 
 PLAYBOOK = "plugin-exposes-customer-data"
 
@@ -33,6 +32,7 @@ def absorb(db: Connection, fresh: list[ExposureRecord], entry: int, at_ms: int) 
         subjects = exposures.assign(db, records, incident.id)
         for transition in case.growth(incident, records, subjects, entry, at_ms):
             incident = store(db, incident, transition)
+        _contain_again(db, incident, entry, at_ms)
 
 
 def _open_case(db: Connection, record: ExposureRecord) -> Incident | None:
@@ -44,15 +44,30 @@ def _new_case(db: Connection, records: list[ExposureRecord], entry: int, at_ms: 
     number = (db.scalar(select(func.count()).select_from(incidents)) or 0) + 1
     opened = case.opening(case.incident_id(number, from_ms(at_ms).year), records, entry, at_ms)
     incident = store(db, None, opened)
+    return _contain(db, incident, PLAYBOOK, entry, at_ms)
+
+
+def _contain(
+    db: Connection, incident: Incident, playbook: str, entry: int, at_ms: int, *, why: str = "", by: str = "core"
+) -> Incident:
+    """Start a playbook for a case; `why` when it is not the first time."""
+    retry, pause_ms = case.retry(incident) if by == "core" else (0, 0)
     variables = {"plugin": incident.plugin, "route": incident.route}
-    run, first = interpreter.start(shipped(PLAYBOOK), variables, f"{incident.id}.run1")
-    started = {"playbook": PLAYBOOK, "run": run.id}
-    incident = store(db, incident, case.change(incident, "containment_started", at_ms, (entry,), started))
-    db.execute(
-        insert(runs).values(id=run.id, incident=incident.id, playbook=PLAYBOOK, state=msgspec.to_builtins(run), done=run.done)
-    )
-    _queue(db, incident.id, run.id, first, at_ms)
+    started: dict[str, Any] = {"playbook": playbook, "run": runs.next_id(db, incident.id)}
+    if why:
+        started |= {"why": why, "retry": retry, "not_before_ms": at_ms + pause_ms}
+    incident = store(db, incident, case.change(incident, "containment_started", at_ms, (entry,), started, by))
+    runs.begin(db, incident.id, playbook, variables, at_ms, pause_ms)
     return incident
+
+
+def _contain_again(db: Connection, incident: Incident, entry: int, at_ms: int) -> Incident:
+    """Data was shown since the last closing, or since a containment that failed began: once more, one run at a time."""
+    if incident.status == "closed" or not incident.leaks_on or runs.under_way(db, incident.id):
+        return incident
+    closed = incident.last_closed_ms is not None and incident.last_closed_ms >= incident.started_ms
+    why = "data was shown after the way out had been closed" if closed else "it had failed, and data was shown since"
+    return _contain(db, incident, runs.last_playbook(db, incident.id) or PLAYBOOK, entry, at_ms, why=why)
 
 
 def store(db: Connection, incident: Incident | None, transition: Transition) -> Incident:
@@ -119,58 +134,35 @@ def _draft(db: Connection, decision: Decision, entry: int) -> None:
 
 
 def _outcome(db: Connection, decision: Decision, entry: int) -> None:
-    """A hand's outcome: the run goes on. One that came before changes nothing."""
-    outcome = msgspec.convert(decision.data["outcome"], Outcome)
-    row = db.execute(select(commands).where(commands.c.id == outcome.command)).first()
-    if row is None or row.status in ("done", "failed"):
-        return
-    done = outcome.status == "done"
-    result = {"status": outcome.status, "detail": outcome.detail, "data": outcome.data, "entry": entry}
-    db.execute(
-        update(commands)
-        .where(commands.c.id == row.id)
-        .values(status="done" if done else "failed", outcome=result, ended_ms=decision.at_ms)
-    )
-    state = db.execute(select(runs).where(runs.c.id == row.run)).one()
-    run = msgspec.convert(state.state, Run)
-    after, following = interpreter.advance(shipped(state.playbook), run, outcome)
-    db.execute(update(runs).where(runs.c.id == run.id).values(state=msgspec.to_builtins(after), done=after.done))
-    _queue(db, row.incident, run.id, following, decision.at_ms)
-    incident = load(db, row.incident)
-    if incident is not None:
-        _milestones(db, incident, row, done, after.done and not run.done, decision.at_ms, entry)
+    _go_on(db, msgspec.convert(decision.data["outcome"], Outcome), decision.at_ms, entry)
 
 
-def _milestones(db: Connection, incident: Incident, command: Any, done: bool, finished: bool, at_ms: int, entry: int) -> None:
-    closed = command.kind == "verify_closed" and done
-    if finished and not closed and incident.contained_ms is None:
-        acted = select(func.count()).where(
-            commands.c.incident == incident.id, commands.c.kind == "order", commands.c.status == "done"
-        )
-        closed = incident.route is None and bool(db.scalar(acted))  # no route to ask: the gateway's word must do
-    if closed and incident.contained_ms is None:
-        incident = store(db, incident, case.change(incident, "contained", at_ms, (entry,), {"command": command.id}))
-    if finished:
-        if incident.contained_ms is None:
+def _go_on(db: Connection, outcome: Outcome, at_ms: int, entry: int) -> None:
+    """A hand's or a person's word: the run goes on, and the case with it."""
+    moved = runs.take(db, outcome, at_ms, entry)
+    incident = load(db, moved.command.incident) if moved is not None else None
+    if moved is not None and incident is not None:
+        _milestones(db, incident, moved, at_ms, entry)
+
+
+def _milestones(db: Connection, incident: Incident, moved: Moved, at_ms: int, entry: int) -> None:
+    command = moved.command
+    closed = command.kind == "verify_closed" and moved.good
+    if moved.finished and not closed and not incident.held and incident.route is None:
+        closed = _ordered(db, command.run)  # no route to ask: the hands' word must do
+    if closed and not incident.held:
+        seen = {"command": command.id, "again": incident.contained_ms is not None}
+        incident = store(db, incident, case.change(incident, "contained", at_ms, (entry,), seen))
+    if moved.finished:
+        if not incident.held:
             why = {"why": "no step closed the way out; a person must"}
             incident = store(db, incident, case.change(incident, "containment_failed", at_ms, (entry,), why))
-        store(db, incident, case.change(incident, "run_finished", at_ms, (entry,), {"run": command.run}))
+        incident = store(db, incident, case.change(incident, "run_finished", at_ms, (entry,), {"run": command.run}))
+        _contain_again(db, incident, entry, at_ms)
 
 
-def _queue(db: Connection, incident: str, run: str, following: list[Command], at_ms: int) -> None:
-    highest = db.scalar(select(func.max(commands.c.position))) or 0
-    for place, command in enumerate(following, start=highest + 1):
-        db.execute(
-            insert(commands).values(
-                id=command.id,
-                position=place,
-                run=run,
-                incident=incident,
-                kind=command.kind,
-                data={"name": command.name, "step": command.step, **command.data},
-                status="waiting" if command.kind == "manual" else "queued",
-                attempts=0,
-                due_ms=at_ms,
-                created_ms=at_ms,
-            )
-        )
+def _ordered(db: Connection, run: str) -> bool:
+    """Whether the run gave an order that was carried out and not taken back."""
+    rows = db.execute(select(commands).where(commands.c.run == run, commands.c.status == "done")).all()
+    back = {r.data["command"] for r in rows if r.kind == "release"}
+    return any(r.kind == "order" and r.id not in back for r in rows)

@@ -26,6 +26,9 @@ KINDS: Final = (
 AFTER_CLOSE: Final = ("exposure_added", "contained", "containment_failed", "run_finished", "draft_ready", "note")
 SEVERITIES: Final = ("high", "critical")  # an exposure of one other person's data is high; the method of ENISA comes later
 CLOCK_SET_MS: Final = 1_577_836_800_000  # 2020: a host without a set clock starts in 1970
+FIRST_PAUSE_MS: Final = 60_000  # after a containment that failed; doubled with each that follows
+LONGEST_PAUSE_MS: Final = 1_800_000
+LASTED_MS: Final = 3_600_000
 CRITICAL_SUBJECTS: Final = 100  # more than a hundred people: ENISA's flag
 
 
@@ -89,7 +92,10 @@ class Incident:
     model: str | None
     subjects: int = 0
     exposures: int = 0
-    contained_ms: int | None = None
+    contained_ms: int | None = None  # the first time
+    last_contained_ms: int | None = None
+    started_ms: int = 0  # of the newest containment
+    retries: int = 0  # containments begun anew by itself, none of which lasted
     containment_failed_ms: int | None = None
     aware_ms: int | None = None
     aware_by: str | None = None
@@ -107,6 +113,21 @@ class Incident:
     def aware_or_assumed_ms(self) -> int:
         """Until a person says otherwise, awareness is taken to be the detection: never later than it can have been."""
         return self.aware_ms if self.aware_ms is not None else self.detected_ms
+
+    @property
+    def last_closed_ms(self) -> int | None:
+        """When the way out was last seen closed."""
+        return self.last_contained_ms if self.last_contained_ms is not None else self.contained_ms
+
+    @property
+    def leaks_on(self) -> bool:
+        """Data was shown since the way out was last closed, and since the newest containment began."""
+        return self.last_seen_ms > max(self.started_ms, self.last_closed_ms or 0)
+
+    @property
+    def held(self) -> bool:
+        """The newest containment closed the way out, and nothing was shown since."""
+        return self.last_closed_ms is not None and self.last_closed_ms >= self.started_ms and not self.leaks_on
 
 
 def incident_id(number: int, year: int) -> str:
@@ -160,6 +181,17 @@ def growth(incident: Incident, fresh: list[ExposureRecord], subjects: int, entry
         change = {"severity": severity, "rule": f"{subjects} people concerned"}
         found.append(_transition(incident.id, position + 1, "severity_changed", at_ms, (entry,), change))
     return found
+
+
+def retry(incident: Incident) -> tuple[int, int]:
+    """Before a containment that core begins anew: (which retry it is, ms to wait). What lasted an hour was no failure."""
+    closed_ms = incident.last_closed_ms
+    closed = closed_ms is not None and closed_ms >= incident.started_ms
+    lasted = closed_ms is not None and closed and incident.last_seen_ms - closed_ms >= LASTED_MS
+    before = 0 if lasted else incident.retries
+    failures = before if closed or incident.started_ms == 0 else before + 1
+    pause_ms = min(FIRST_PAUSE_MS * 2 ** min(failures - 1, 16), LONGEST_PAUSE_MS) if failures else 0
+    return before + 1, pause_ms
 
 
 def change(
@@ -246,8 +278,12 @@ def _changed(incident: Incident, t: Transition) -> Incident:
             )
         case "severity_changed":
             return replace(incident, severity=t.data["severity"])
+        case "containment_started":
+            return replace(incident, started_ms=t.at_ms, retries=t.data.get("retry", 0))
         case "contained" if incident.contained_ms is None:  # the first time stands
-            return replace(incident, contained_ms=t.at_ms, contained_entry=entry)
+            return replace(incident, contained_ms=t.at_ms, last_contained_ms=t.at_ms, contained_entry=entry)
+        case "contained":
+            return replace(incident, last_contained_ms=t.at_ms)
         case "containment_failed":
             return replace(incident, containment_failed_ms=t.at_ms)
         case "aware_set":

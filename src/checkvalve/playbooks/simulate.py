@@ -8,7 +8,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from checkvalve.playbooks import interpreter
-from checkvalve.playbooks.types import Command, Outcome, Playbook, Run
+from checkvalve.playbooks.types import Command, Outcome, OutcomeStatus, Playbook, Run
 
 MAX_PATHS: Final = 256
 
@@ -26,7 +26,9 @@ def simulate(playbook: Playbook) -> list[list[dict[str, str]]]:
             paths.append(path)
             continue
         place = _place(run)
-        for status in ("done",) if place in stood else ("failed", "done"):  # the stack turns the order round: good first
+        # The stack turns the order round: good first.
+        answers: tuple[OutcomeStatus, ...] = ("done",) if place in stood else ("failed", "done")
+        for status in answers:
             outcome = Outcome(command=run.waiting, status=status)
             after, following = interpreter.advance(playbook, run, outcome)
             supposed = [{**step, "outcome": status} if step["id"] == run.waiting else step for step in path]

@@ -270,10 +270,11 @@ class Scene:
         return [(s["kind"], s["status"]) for s in shown["steps"]] if shown else []
 
     def finished(self) -> bool:
+        """Every run has ended, and a draft tells it."""
         kinds = self.kinds()
-        if "run_finished" not in kinds:
+        if not kinds or kinds.count("run_finished") < kinds.count("containment_started"):
             return False
-        return "draft_ready" in kinds[kinds.index("run_finished") :]
+        return "draft_ready" in kinds[len(kinds) - kinds[::-1].index("run_finished") :]
 
     def respond(self, seconds: float = 60) -> dict[str, Any]:
         """Wait for the end of the run and its draft."""

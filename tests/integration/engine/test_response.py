@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.integration.engine import log
-from tests.integration.engine.scene import Scene, scene
+from tests.integration.engine.scene import Scene, scene, wait
 from tests.wire.core_process import CoreProcess
 
 from checkvalve.store.schema import metadata
@@ -15,12 +15,13 @@ from checkvalve.store.schema import metadata
 
 @pytest.fixture(scope="module")
 def answered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """A leak that grew while it was being answered, was answered to the end, and core at rest since."""
+    """A leak that grew while it was being answered, was answered to the end and once more, and core at rest since."""
     with scene(CoreProcess(data=tmp_path_factory.mktemp("answered") / "data")) as staged:
         staged.leak(0, 1)
         staged.leak(1, 2, 3)
         staged.respond()
         staged.leak(4, reader="customer:9")
+        wait(lambda: staged.kinds().count("exposure_added") == 3, "the case grows")
         staged.respond()
         staged.core.stop()
         yield staged

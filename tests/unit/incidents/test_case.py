@@ -213,3 +213,48 @@ def test_replaying_what_was_kept_gives_the_same_case(steps: list[tuple[str, Any]
 def test_no_change_but_a_persons_word_moves_the_start_of_the_clock(steps: list[tuple[str, Any]]) -> None:
     silent, _ = live([s for s in steps if s[0] != "aware_set"])
     assert silent.aware_or_assumed_ms == silent.detected_ms == START
+
+
+def shown(incident: Incident, seen_ms: int) -> Incident:
+    late = [record("customer:3", seen_ms=seen_ms, detected_ms=seen_ms)]
+    for transition in case.growth(incident, late, 2, 8, seen_ms):
+        incident = case.apply(incident, transition)
+    return incident
+
+
+def contained(incident: Incident, at_ms: int, **started: Any) -> Incident:
+    return after(after(incident, "containment_started", started, at_ms=at_ms), "contained", at_ms=at_ms + 100)
+
+
+def test_a_closing_holds_until_data_is_shown_that_was_seen_after_it() -> None:
+    incident = contained(opened(), START + 100)
+    assert incident.held and not incident.leaks_on
+    assert shown(incident, START + 150).held  # seen before, told later
+    incident = shown(incident, START + 9000)
+    assert incident.leaks_on and not incident.held
+    incident = after(incident, "containment_started", {"retry": 1}, at_ms=START + 9100)
+    assert not incident.held and not incident.leaks_on
+    incident = after(incident, "contained", at_ms=START + 9900)
+    assert incident.held
+    assert (incident.contained_ms, incident.last_contained_ms) == (START + 200, START + 9900)
+
+
+def test_what_did_not_last_is_begun_anew_at_once_the_first_time_and_then_after_growing_pauses() -> None:
+    incident, now = contained(opened(), START + 100), START + 200
+    pauses = []
+    for _ in range(8):
+        incident = shown(incident, now + 5000)
+        number, pause_ms = case.retry(incident)
+        pauses.append(pause_ms // 60_000)
+        now += 10_000
+        incident = contained(incident, now, retry=number)
+    assert pauses == [0, 1, 2, 4, 8, 16, 30, 30]
+    lasted = shown(incident, now + 100 + case.LASTED_MS)
+    assert case.retry(lasted) == (1, 0)
+
+
+def test_a_containment_that_failed_is_begun_anew_after_a_pause() -> None:
+    incident = after(opened(), "containment_started", {}, at_ms=START + 100)
+    incident = shown(after(incident, "containment_failed", at_ms=START + 200), START + 300)
+    assert incident.leaks_on
+    assert case.retry(incident) == (1, case.FIRST_PAUSE_MS)

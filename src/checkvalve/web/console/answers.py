@@ -63,8 +63,8 @@ def watching(found: Overview, tones: Collection[str], now_ms: int) -> Answer:
 
 def closure(incident: Incident, orders: Iterable[OrderLine], now_ms: int) -> Answer:
     """Whether the way out is closed now."""
-    closed_ms = incident.contained_ms
-    if closed_ms is None and incident.containment_failed_ms is not None:
+    closed_ms = incident.last_closed_ms
+    if incident.containment_failed_ms is not None and incident.containment_failed_ms > (closed_ms or 0):
         return Answer(tone="bad", head="NOT closed", said="No automatic step closed the way out. Data may still be leaving.")
     if closed_ms is None:
         since = times.span(now_ms - incident.detected_ms)
@@ -74,6 +74,8 @@ def closure(incident: Incident, orders: Iterable[OrderLine], now_ms: int) -> Ans
     if incident.last_seen_ms > closed_ms:
         ago = times.span(now_ms - incident.last_seen_ms)
         again = f"Data was shown {ago} ago. The way out had been closed {times.utc(closed_ms)}."
+        if incident.status == "containment":
+            again += " It is being closed again."
         return Answer(tone="bad", head="Shown AGAIN", said=again)
     when = f"{times.span(closed_ms - incident.detected_ms)} after detection, {times.utc(closed_ms)}."
     if incident.status == "closed":

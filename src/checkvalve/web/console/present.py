@@ -114,9 +114,9 @@ def clock_face(incident: Incident, country: str, now_ms: int) -> ClockFace:
 
 
 def _clock_tone(left_ms: int, incident: Incident) -> str:
-    if left_ms < 12 * 3_600_000 or incident.containment_failed_ms is not None:
+    if left_ms < 12 * 3_600_000 or (incident.containment_failed_ms is not None and not incident.held):
         return "bad"
-    return "warn" if left_ms < 36 * 3_600_000 or incident.aware_ms is None or incident.contained_ms is None else "good"
+    return "warn" if left_ms < 36 * 3_600_000 or incident.aware_ms is None or not incident.held else "good"
 
 
 def bars(confirmed: Mapping[str, int], worst: Mapping[str, int]) -> list[Bar]:
@@ -163,7 +163,7 @@ def step_lines(commands: Iterable[CommandRow]) -> list[StepLine]:
             tried, beside = probe_line(command), _BESIDE.get(str(command.data.get("when")))
             before = tried
             if beside and lines:
-                lines[-1] = replace(lines[-1], **{beside: tried})
+                lines[-1] = replace(lines[-1], after=tried) if beside == "after" else replace(lines[-1], mended=tried)
                 before = replace(tried, said="worked, as tried after the step above") if tried.tone == "good" else None
                 carried = before
         elif command.kind == "release" and lines:
@@ -242,7 +242,7 @@ def worst_first(cases: Iterable[Case]) -> list[Case]:
     def rank(case: Case) -> tuple[bool, int, int]:
         i = case.incident
         severity = words.SEVERITY_ORDER.index(i.severity) if i.severity in words.SEVERITY_ORDER else 0
-        return i.contained_ms is not None, severity, i.aware_or_assumed_ms
+        return i.held, severity, i.aware_or_assumed_ms
 
     return sorted(cases, key=rank)
 

@@ -24,7 +24,8 @@ CONFIRMED = ("done", "already")
 
 def status(incident: Incident) -> str:
     """The phase; after a failed containment it goes on, but nothing automatic is under way any more."""
-    if incident.status == "containment" and incident.containment_failed_ms is not None:
+    failed_ms = incident.containment_failed_ms
+    if incident.status == "containment" and failed_ms is not None and failed_ms > incident.started_ms:
         return "Containment failed"
     return STATUS.get(incident.status, incident.status)
 
@@ -178,6 +179,10 @@ def moment(m: Moment) -> tuple[str, str]:
         case "aware_set":
             at = data.get("aware_ms")
             return f"Awareness stated: {times.utc(at) if isinstance(at, int) else '?'}", who
+        case "containment_started" if data.get("why"):
+            return f"Containment started again: {data['why']}", who
+        case "contained" if data.get("again"):
+            return "Closed again: the way out was tried", who
         case "note":
             return f"Note: {data.get('text', '')}", who
         case kind:
