@@ -108,7 +108,7 @@ def test_errors_and_other_paths_pass_untouched(stack: Stack) -> None:
         assert payload(through) == (429, busy, True)
         assert b"retry-after: 7" in through.lower()
         assert stack.upstream.requests[-1].startswith(b"POST " + path.encode() + b" ")
-    assert stack.inferences(1)[0][0] == "complete"
+    assert [o[0] for o in stack.inferences(2)] == ["complete"] * 2, "the chat and the embedding"
 
 
 def test_a_stream_that_the_model_cuts_is_cut_for_the_client(stack: Stack) -> None:
