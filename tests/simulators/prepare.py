@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from tests.simulators import wordpress
+from tests.simulators import postgres, wordpress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,10 @@ NEEDS: Final = {
     "chromium": Need(packages=("chromium",), missing=_command("chromium", "chromium-browser", "google-chrome")),
     "java": Need(packages=("openjdk-17-jre-headless",), missing=_command("java")),  # the Spark cluster of the tests
     "openssl": Need(packages=("openssl",), missing=_command("openssl")),  # the time stamping authority of the tests
+    "postgres": Need(
+        packages=postgres.PACKAGES, missing=lambda: None if postgres.programs() else "PostgreSQL is not installed"
+    ),
+    "restic": Need(packages=("restic", "rclone"), missing=lambda: _command("restic")() or _command("rclone")()),
     "poppler": Need(packages=("poppler-utils",), missing=_command("pdftoppm")),
 }
 

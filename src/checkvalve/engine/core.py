@@ -59,8 +59,8 @@ class Core:
         self._digesting: asyncio.Task[None] | None = None
         self._sealing: asyncio.Task[None] | None = None
         self._anchoring: asyncio.Task[None] | None = None
-        self._asker: Asker | None = None
         self._retaining: asyncio.Task[None] | None = None
+        self._asker: Asker | None = None
 
     def now_ms(self) -> int:
         return now_ms()
@@ -71,8 +71,8 @@ class Core:
         self._digesting = asyncio.create_task(self.pipeline.run())
         await asyncio.to_thread(self._erase_again)
         self._sealing = asyncio.create_task(self._seal())
-        self._anchoring = asyncio.create_task(anchoring.keep_anchoring(self.settings, self.identity))
         self._retaining = asyncio.create_task(self._retain())
+        self._anchoring = asyncio.create_task(anchoring.keep_anchoring(self.settings, self.identity))
         await self.worker.start()
 
     async def stop(self) -> None:
@@ -188,4 +188,4 @@ def open_core(settings: Settings) -> Core:
             require_private(holds_keys)
     identity = load_identity(settings.data)
     journal = Journal.open(settings.data, key=identity.log_key, origin=identity.origin)
-    return Core(settings, identity, journal, open_state(settings.state_file))
+    return Core(settings, identity, journal, open_state(settings.state))

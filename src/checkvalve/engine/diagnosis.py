@@ -138,7 +138,7 @@ def _log(settings: Settings) -> Iterator[Check]:
 
 
 def _state(settings: Settings, now_ms: int) -> Iterator[Check]:
-    if not settings.state_file.exists():
+    if not settings.has_state:
         return
     with opened(settings) as state, state.read() as db:
         people = db.scalar(select(func.count()).select_from(users)) or 0

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, func, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite reads it as well
 
 from checkvalve.detection.register import Register
 from checkvalve.detection.scanner import Reader, scan

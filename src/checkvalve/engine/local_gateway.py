@@ -29,7 +29,7 @@ def pair_local(settings: Settings) -> LocalGateway:
     """A fresh key for `gw.local`, known to core from now on."""
     identity = load_identity(settings.data)
     key = Ed25519PrivateKey.from_private_bytes(secrets.token_bytes(32))
-    state = open_state(settings.state_file)
+    state = open_state(settings.state)
     try:
         with state.begin() as db:
             highest = db.scalar(select(sequences.c.highest).where(sequences.c.sensor == KEYID)) or 0

@@ -33,8 +33,9 @@ from checkvalve.evidence.merkle import inclusion_proof
 from checkvalve.evidence.tiles import tiles
 from checkvalve.evidence.verify import Verified, verify_log
 from checkvalve.incidents.scope import Scope, scope_of
-from checkvalve.notifications.notification import Notification
+from checkvalve.notifications.notification import Notification, Wish
 from checkvalve.notifications.render import render_html, render_json, render_pdf
+from checkvalve.regimes.applicability import applicability
 from checkvalve.regimes.deadline import from_ms, rfc3339
 from checkvalve.store.recordkeys import RecordKeys
 from checkvalve.store.schema import commands, exposures, incidents, sites, transitions
@@ -48,9 +49,9 @@ SCOPE_FILTERS = ("site", "plugin", "route", "session", "model", "trace")
 @contextmanager
 def opened(settings: Settings) -> Iterator[State]:
     """The state database of an existing installation."""
-    if not settings.state_file.exists():
+    if not settings.has_state:
         raise EngineError("no_data", f"there is no Checkvalve data in {settings.data}; run `checkvalve up` or give --data DIR")
-    state = open_state(settings.state_file)
+    state = open_state(settings.state)
     try:
         yield state
     finally:
@@ -93,7 +94,7 @@ def pairing_code(settings: Settings, by: str) -> str:
 def prepared(settings: Settings) -> Iterator[State]:
     """The state database, made if need be: people may be added before the first start."""
     make_private(settings.data)
-    state = open_state(settings.state_file)
+    state = open_state(settings.state)
     try:
         yield state
     finally:
@@ -102,7 +103,7 @@ def prepared(settings: Settings) -> Iterator[State]:
 
 def identity_of(settings: Settings) -> Identity:
     """The keys of an installation that is there: a question makes none."""
-    if not settings.state_file.exists():
+    if not settings.has_state:
         raise EngineError("no_data", f"there is no Checkvalve data in {settings.data}; run `checkvalve up` or give --data DIR")
     return load_identity(settings.data)
 
@@ -157,11 +158,14 @@ def show_case(settings: Settings, case: str) -> dict[str, Any]:
         incident = cases.load(db, case)
         if incident is None:
             raise EngineError("not_found", f"there is no case {case}; see `checkvalve case list`")
+        profile = casework.profile_of(casework.organisation_of(db, incident.site), casework.particulars_of(db, incident.site))
         changes = db.execute(select(transitions).where(transitions.c.incident == case).order_by(transitions.c.position)).all()
         steps = db.execute(select(commands).where(commands.c.incident == case).order_by(commands.c.position)).all()
         return {
             "case": asdict(incident),
             "scope": casework.case_scope(db, incident).as_json(),
+            "assessment": found.as_json() if (found := casework.case_assessment(db, incident)) else None,
+            "applicability": applicability(profile, from_ms(now_ms()).date())["regimes"],
             "transitions": [
                 {
                     "at_utc": rfc3339(from_ms(t.at_ms)),
@@ -180,9 +184,11 @@ def show_case(settings: Settings, case: str) -> dict[str, Any]:
         }
 
 
-def notice(settings: Settings, case: str, regime: str) -> Notification:
+def notice(
+    settings: Settings, case: str, document: str, wish: Wish | None = None, *, reason: str | None = None
+) -> Notification:
     with opened(settings) as state, state.read() as db:
-        prepared = casework.prepare(db, case, regime, now_ms())
+        prepared = casework.prepare(db, case, document, now_ms(), wish=wish, reason=reason)
     if prepared is None:
         raise EngineError("not_found", f"there is no case {case}; see `checkvalve case list`")
     return prepared
@@ -343,6 +349,16 @@ def chosen_site(state: State, wanted: str | None) -> tuple[str, bytes]:
     if chosen not in known:
         raise EngineError("which_site", f"name the shop with --site; known: {', '.join(known) or 'none'}")
     return chosen, known[chosen]
+
+
+def site_of(settings: Settings, wanted: str | None) -> str:
+    """The shop named, or the only one."""
+    with opened(settings) as state, state.read() as db:
+        known = list(db.scalars(select(sites.c.site)))
+    chosen = wanted or (known[0] if len(known) == 1 else "")
+    if chosen not in known:
+        raise EngineError("which_site", f"name the shop with --site; known: {', '.join(known) or 'none'}")
+    return chosen
 
 
 def register_of(settings: Settings, site: str | None) -> Register:

@@ -5,8 +5,6 @@ cannot come back: what they said is gone.
 """
 
 import shutil
-import sqlite3
-from contextlib import closing
 from typing import Final
 
 from checkvalve.engine.changed import Changed
@@ -33,11 +31,9 @@ def rebuild(settings: Settings) -> int:
         for left in (fresh, old):
             shutil.rmtree(left, ignore_errors=True)
         scratch.unlink(missing_ok=True)
-        with closing(sqlite3.connect(settings.state_file)) as db:
-            db.execute("VACUUM INTO ?", (str(scratch),))
         state = open_state(scratch)
         try:
-            _forget(state)
+            _copy(core.state, state)
             Pipeline(core.journal, state, core.identity.repeat_key, Changed()).catch_up()
             archive = Archive(fresh, core.identity.log_key, core.identity.origin)
             sealer = Sealer(archive, state, core.now_ms)
@@ -57,8 +53,8 @@ def rebuild(settings: Settings) -> int:
         core.close()
 
 
-def _forget(state: State) -> None:
-    with state.begin() as db:
-        for table in reversed(metadata.sorted_tables):  # rows that refer to others go first
-            if table.name not in KEPT:
-                db.execute(table.delete())
+def _copy(state: State, scratch: State) -> None:
+    with state.read() as source, scratch.begin() as db:
+        for table in metadata.sorted_tables:  # rows that others refer to go first
+            if table.name in KEPT and (rows := [dict(r._mapping) for r in source.execute(table.select())]):
+                db.execute(table.insert(), rows)

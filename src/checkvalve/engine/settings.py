@@ -9,6 +9,7 @@ from checkvalve.engine.errors import EngineError
 
 DEFAULT_LISTEN = "127.0.0.1:8470"
 DEFAULT_GATEWAY = "127.0.0.1:8471"
+STATE_URL = "CHECKVALVE_STATE"  # of the environment: it may hold a password, which no file of ours should
 DEFAULT_DATA = "~/.local/share/checkvalve"
 
 
@@ -21,6 +22,7 @@ class Settings:
     public_url: str = f"http://{DEFAULT_LISTEN}"  # as sensors and people reach core
     gateway_url: str = f"http://{DEFAULT_GATEWAY}"  # as the shop reaches the gateway
     sync_seconds: float = 5.0  # how often a shop's outbox is asked for
+    state_url: str | None = None  # PostgreSQL; without one the state is a file in the data directory
 
     @property
     def log_dir(self) -> Path:
@@ -29,6 +31,15 @@ class Settings:
     @property
     def state_file(self) -> Path:
         return self.data / "state.db"
+
+    @property
+    def state(self) -> Path | str:
+        """What `open_state` takes."""
+        return self.state_url or self.state_file
+
+    @property
+    def has_state(self) -> bool:
+        return self.state_url is not None or self.state_file.exists()
 
     @property
     def archive_dir(self) -> Path:
@@ -69,4 +80,4 @@ def load_settings(data: Path) -> Settings:
     except ValueError as error:
         raise EngineError("bad_settings", f"{path} is not JSON; delete it and run `checkvalve up` again") from error
     known = {k: v for k, v in kept.items() if k in ("listen", "public_url", "gateway_url", "sync_seconds")}
-    return Settings(data=data, **known)
+    return Settings(data=data, state_url=os.environ.get(STATE_URL) or None, **known)

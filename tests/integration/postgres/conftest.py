@@ -1,0 +1,33 @@
+"""A real PostgreSQL; each test has a database of its own in it."""
+
+import itertools
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from tests.simulators import postgres
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="checkvalve-postgres-") as directory:
+        Path(directory).chmod(0o755)  # the server's user must come through
+        with postgres.running(Path(directory) / "server") as url:
+            yield url
+
+
+@pytest.fixture
+def database(cluster: str) -> Callable[[], str]:
+    """The URL of a new empty database."""
+    numbers = itertools.count()
+
+    def make() -> str:
+        with psycopg.connect(cluster, autocommit=True) as connection:
+            taken = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
+            name = next(n for i in numbers if (n := f"state{i}") not in taken)
+            connection.execute(f"CREATE DATABASE {name}")
+        return cluster.rpartition("/")[0] + "/" + name
+
+    return make
