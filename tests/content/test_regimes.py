@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from checkvalve.events.pseudonym import CATEGORIES
-from checkvalve.incidents.facts import CATEGORY_NAMES
+from checkvalve.incidents.wording import wording
+from checkvalve.notifications.letters import question
 from checkvalve.regimes.law import regimes
 
 FILES = [f for f in files("checkvalve.content.regimes").iterdir() if f.name.endswith(".yaml")]
@@ -30,7 +31,7 @@ def test_every_clock_is_graded_and_every_duty_names_its_article(raw: dict[str, A
         assert (clock["amount"] is None) == (clock["unit"] == "no_fixed_limit")
     for field in raw["fields"]:
         assert field["article"]
-        assert field["question"].endswith("?")
+        assert question(field["fact"], wording("en"))
     ids = [f["id"] for f in raw["fields"]]
     assert len(ids) == len(set(ids))
 
@@ -61,5 +62,5 @@ def test_the_reasons_for_a_delay_are_asked_only_when_there_is_one() -> None:
 
 
 def test_every_kind_of_data_that_can_leak_has_a_name_and_a_consequence() -> None:
-    text = files("checkvalve.content.letters").joinpath("consequences.yaml").read_text("utf-8")
-    assert set(yaml.safe_load(text)) == set(CATEGORIES) == set(CATEGORY_NAMES)
+    for section in ("categories", "consequences", "advice"):
+        assert set(wording("en").named(section)) == set(CATEGORIES)

@@ -5,14 +5,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from rich.table import Table
 
 from checkvalve.cli.output import OK, console, print_json
-from checkvalve.engine import offline
+from checkvalve.engine import offline, statements
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.settings import data_dir, load_settings
-from checkvalve.notifications.render import render_html, render_json, render_pdf
-from checkvalve.regimes.deadline import from_ms, rfc3339
+from checkvalve.incidents.wording import LANGUAGES
+from checkvalve.notifications.documents import documents
+from checkvalve.notifications.notification import STAGES, Wish
+from checkvalve.notifications.render import FORMATS
+from checkvalve.regimes.deadline import from_ms, parse_time, rfc3339
+
+BY = "user:cli"
 
 
 def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -28,15 +34,46 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     export.add_argument("--output", "-o", metavar="FILE", help="default: CASE.zip")
     export.set_defaults(run=_export)
 
-    notices = commands.add_parser("notice", help="draft notifications").add_subparsers(
+    reason = actions.add_parser("reason", parents=[common], help="write down why the severity is as you see it")
+    reason.add_argument("case")
+    reason.add_argument("reason", metavar="TEXT")
+    reason.set_defaults(run=_reason)
+    decide = actions.add_parser("decide", parents=[common], help="whether a notice is given, and why (GDPR Art. 33(5))")
+    decide.add_argument("case")
+    decide.add_argument("--regime", default="gdpr_art33", metavar="ID")
+    way = decide.add_mutually_exclusive_group(required=True)
+    way.add_argument("--notify", action="store_true")
+    way.add_argument("--no-notice", action="store_true")
+    decide.add_argument("--reason", required=True, metavar="TEXT")
+    decide.set_defaults(run=_decide)
+    shop = actions.add_parser("particulars", parents=[common], help="controller, contact, partners, profile of a shop")
+    shop.add_argument("file", metavar="FILE.json", help='the fields to change, e.g. {"insurer": "…", "customers_in": ["DE"]}')
+    shop.add_argument("--site", help="which shop (default: the only one)")
+    shop.set_defaults(run=_particulars)
+
+    notices = commands.add_parser("notice", help="draft notifications; keep what was filed").add_subparsers(
         dest="action", metavar="ACTION", required=True
     )
     draft = notices.add_parser("draft", parents=[common], help="a fresh draft from what the log knows now")
     draft.add_argument("case")
-    draft.add_argument("--regime", default="gdpr_art33", metavar="ID")
-    draft.add_argument("--format", default="json", choices=("json", "html", "pdf"))
-    draft.add_argument("--output", "-o", metavar="FILE", help="default: standard output (pdf: CASE-REGIME.pdf)")
+    draft.add_argument("--regime", default="gdpr_art33", metavar="ID", help=f"one of: {', '.join(documents())}")
+    draft.add_argument("--clock", metavar="ID", help="which notice of the regime (default: the first not yet filed)")
+    draft.add_argument("--lang", default="en", choices=LANGUAGES)
+    draft.add_argument("--stage", choices=STAGES, help="default: what follows from what was filed")
+    draft.add_argument("--reason", metavar="TEXT", help="why a notice is withdrawn")
+    draft.add_argument("--format", default="json", choices=tuple(FORMATS))
+    draft.add_argument("--output", "-o", metavar="FILE", help="default: standard output (pdf, docx: CASE-REGIME.pdf)")
     draft.set_defaults(run=_draft)
+    filed = notices.add_parser("filed", parents=[common], help="keep that a person filed or withdrew a notice")
+    filed.add_argument("case")
+    filed.add_argument("--regime", default="gdpr_art33", metavar="ID")
+    filed.add_argument("--clock", metavar="ID")
+    filed.add_argument("--lang", default="en", choices=LANGUAGES)
+    filed.add_argument("--reference", required=True, metavar="TEXT", help="the number on the receipt, or how it was sent")
+    filed.add_argument("--at", metavar="RFC3339", help="when (default: now)")
+    filed.add_argument("--version", type=int, metavar="N", help="which stored draft (default: a fresh one is stored)")
+    filed.add_argument("--withdrawn", action="store_true", help="what was filed is withdrawn")
+    filed.set_defaults(run=_filed)
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -65,11 +102,27 @@ def _show(arguments: argparse.Namespace) -> int:
     for t in shown["transitions"]:
         table.add_row(t["at_utc"], t["kind"], t["by"], ", ".join(map(str, t["entries"])))
     console.print(table)
+    _print_assessment(shown)
     steps = Table("step", "status", "detail", box=None)
     for s in shown["steps"]:
         steps.add_row(f"{s['kind']}: {s['data'].get('name', '')}", s["status"], (s["outcome"] or {}).get("detail", ""))
     console.print(steps)
     return OK
+
+
+def _print_assessment(shown: dict[str, Any]) -> None:
+    found, reason = shown["assessment"], shown["case"]["severity_reason"]
+    if found:
+        for name in ("confirmed", "worst_case"):
+            row = found[name]
+            console.print(f"severity, {name.replace('_', ' ')}: {row['level']} (SE {row['se']:g}): {row['presumption']}")
+        if found["reason_required"] and not reason:
+            console.print(f"[yellow]a reason is asked[/yellow] (case reason): {'; '.join(found['reasons'])}", soft_wrap=True)
+    applies = [r["id"] for r in shown["applicability"] if r["applies"] == "yes"]
+    unknown = [r["id"] for r in shown["applicability"] if r["applies"] == "unknown"]
+    console.print(
+        f"law that applies: {', '.join(applies) or 'none'}; to be asked: {', '.join(unknown) or 'none'}", soft_wrap=True
+    )
 
 
 def _export(arguments: argparse.Namespace) -> int:
@@ -83,16 +136,54 @@ def _export(arguments: argparse.Namespace) -> int:
     return OK
 
 
-def _draft(arguments: argparse.Namespace) -> int:
-    notification = offline.notice(load_settings(data_dir(arguments.data)), arguments.case, arguments.regime)
-    if not notification.lines:
-        raise EngineError("no_draft", f"there is no document for {arguments.regime} yet; known: gdpr_art33")
-    kind = "json" if arguments.json else arguments.format
-    if kind == "pdf":
-        data = render_pdf(notification)
+def _reason(arguments: argparse.Namespace) -> int:
+    return _stated(arguments, statements.Reasoned(case=arguments.case, reason=arguments.reason, by=BY))
+
+
+def _decide(arguments: argparse.Namespace) -> int:
+    decided = statements.Decided(
+        case=arguments.case, regime=arguments.regime, notify=arguments.notify, reason=arguments.reason, by=BY
+    )
+    return _stated(arguments, decided)
+
+
+def _particulars(arguments: argparse.Namespace) -> int:
+    settings = load_settings(data_dir(arguments.data))
+    try:
+        given = msgspec.json.decode(offline.read_file(arguments.file), type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise EngineError("bad_particulars", f"{arguments.file} is not a JSON object: {str(error)[:200]}") from error
+    site = offline.site_of(settings, arguments.site)
+    return _stated(arguments, statements.Entered(site=site, given=given, by=BY))
+
+
+def _filed(arguments: argparse.Namespace) -> int:
+    names = ("case", "reference", "clock", "lang", "version", "withdrawn")
+    at_ms = int(parse_time(arguments.at).timestamp() * 1000) if arguments.at else None
+    given = {n: getattr(arguments, n) for n in names}
+    return _stated(arguments, statements.Filed(**given, document=arguments.regime, at_ms=at_ms, by=BY))
+
+
+def _stated(arguments: argparse.Namespace, statement: statements.Statement) -> int:
+    answer = statements.state(load_settings(data_dir(arguments.data)), statement)
+    if arguments.json:
+        print_json(answer)
     else:
-        data = render_html(notification).encode() if kind == "html" else render_json(notification)
-    output = arguments.output or (f"{arguments.case}-{arguments.regime}.pdf" if kind == "pdf" else None)
+        console.print(
+            f"kept as log entry {answer['entry']}" + (f", version {answer['version']}" if "version" in answer else "")
+        )
+    return OK
+
+
+def _draft(arguments: argparse.Namespace) -> int:
+    wish = Wish(clock=arguments.clock, lang=arguments.lang, stage=arguments.stage)
+    notification = offline.notice(
+        load_settings(data_dir(arguments.data)), arguments.case, arguments.regime, wish, reason=arguments.reason
+    )
+    kind = "json" if arguments.json else arguments.format
+    data = FORMATS[kind](notification)
+    binary = kind in ("pdf", "docx")
+    output = arguments.output or (f"{arguments.case}-{arguments.regime}.{kind}" if binary else None)
     if output:
         Path(output).write_bytes(data)
         console.print(output)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite reads it as well
 
 from checkvalve.engine import exposures, runs
 from checkvalve.engine.decisions import Decision
@@ -82,7 +82,7 @@ def store(db: Connection, incident: Incident | None, transition: Transition) -> 
 
 
 def incident_of(state: dict[str, Any]) -> Incident:
-    return Incident(**{**state, "notes": tuple(state["notes"])})
+    return msgspec.convert(state, Incident)
 
 
 def load(db: Connection, incident: str) -> Incident | None:
@@ -96,7 +96,17 @@ def digest_decision(db: Connection, decision: Decision, entry: int) -> None:
     match decision.type:
         case "outcome":
             _outcome(db, decision, entry)
-        case "aware_set" | "late_reason_set" | "note" | "closed":
+        case (
+            "aware_set"
+            | "late_reason_set"
+            | "severity_reasoned"
+            | "notice_decided"
+            | "notice_filed"
+            | "paged"
+            | "page_acknowledged"
+            | "note"
+            | "closed"
+        ):
             incident = load(db, data.pop("incident"))
             if incident is not None:
                 change = case.change(incident, decision.type, decision.at_ms, (entry,), data, decision.by)
@@ -106,7 +116,8 @@ def digest_decision(db: Connection, decision: Decision, entry: int) -> None:
             waiting = (commands.c.id == data["command"]) & (commands.c.status == "waiting")
             db.execute(update(commands).where(waiting).values(**done))
         case "organisation_set":
-            values = {"site": data["site"], "data": data["organisation"]}
+            before = db.scalar(select(organisation.c.data).where(organisation.c.site == data["site"])) or {}
+            values = {"site": data["site"], "data": {**before, **data["organisation"]}}
             db.execute(upsert(organisation).values(**values).on_conflict_do_update(index_elements=["site"], set_=values))
         case "transition":
             logged = (transitions.c.id == data["transition"]["id"]) & transitions.c.handled_ms.is_(None)

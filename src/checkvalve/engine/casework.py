@@ -1,26 +1,29 @@
 """What is known of a case, put together for documents: exposures, measures, organisation -> facts -> draft."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
+import msgspec
 from sqlalchemy import Connection, func, select
 
 from checkvalve.engine import cases
+from checkvalve.incidents.assessment import Assessment, assessment
 from checkvalve.incidents.case import ExposureRecord, Incident
-from checkvalve.incidents.facts import Measure, Organisation, derive
+from checkvalve.incidents.facts import BreachFacts, Fact, Measure, Organisation, Particulars, derive
 from checkvalve.incidents.scope import Scope, scope_of
-from checkvalve.notifications.notification import Notification, draft
-from checkvalve.regimes.deadline import from_ms
-from checkvalve.regimes.law import regime
+from checkvalve.incidents.wording import Wording, wording
+from checkvalve.notifications.documents import document
+from checkvalve.notifications.notification import Notification, Wish, draft, from_json
+from checkvalve.regimes.applicability import Profile
+from checkvalve.regimes.deadline import Place, from_ms, place
+from checkvalve.regimes.law import RegimeError, regimes
 from checkvalve.store.schema import commands, exposures, findings, notifications, organisation, transitions
 
-STEP_TEXT = {
-    "refuse": "the language model was closed to the plugin at the gateway",
-    "cut": "the language model's answers were ended before other people's data",
-    "redact": "other people's data was taken out of the language model's answers",
-    "strip_tools": "the language model was offered no tools",
-    "block_route": "the REST route was blocked in the shop",
-    "isolate_plugin": "the plugin was isolated in the shop",
-}
+Entered = TypeVar("Entered", Organisation, Particulars)
+
+ON_MODEL = ("refuse", "cut", "redact", "strip_tools")  # actions at the gateway: they change what the model may do
+STEPS = (*ON_MODEL, "block_route", "isolate_plugin")
+SIGNALS = ("prompt-injection",)  # detectors whose findings are signs of intent
 
 
 def records(db: Connection, where: Any) -> list[ExposureRecord]:
@@ -52,29 +55,37 @@ def case_scope(db: Connection, incident: Incident) -> Scope:
     return scope_of(found, since, until, gaps(db, incident.site, since, until))
 
 
-def measures(db: Connection, incident: str) -> list[Measure]:
+def measures(db: Connection, incident: str, words: Wording) -> list[Measure]:
     """Orders that were carried out, each with what the checkout said next."""
     rows = db.execute(select(commands).where(commands.c.incident == incident).order_by(commands.c.position)).all()
     taken = []
     for i, row in enumerate(rows):
-        if row.kind == "order" and row.status == "done":
+        if row.status != "done" or row.kind not in ("order", "release"):
+            continue
+        action, name = str(row.data.get("action")), str(row.data.get("name"))
+        if row.kind == "release":
+            text, checkout = words.say("measures.release", name=name), words.say("checkout.first")
+        else:
             probe = next((p for p in rows[i + 1 :] if p.kind in ("probe", "release")), None)
-            text = STEP_TEXT.get(row.data.get("action"), str(row.data.get("name")))
-            taken.append(Measure(at_ms=row.ended_ms, text=text, checkout=_said(probe), entry=row.outcome["entry"]))
-        if row.kind == "release" and row.status == "done":
-            text = f"taken back: {row.data.get('name')}"
-            taken.append(
-                Measure(at_ms=row.ended_ms, text=text, checkout="the checkout comes first", entry=row.outcome["entry"])
-            )
+            text, checkout = words.say(f"measures.{action}") if action in STEPS else name, _said(probe, words)
+        entry, on_model = row.outcome["entry"], row.kind == "order" and action in ON_MODEL
+        taken.append(Measure(at_ms=row.ended_ms, text=text, checkout=checkout, entry=entry, on_model=on_model))
     return taken
 
 
-def _said(probe: Any) -> str:
+def _said(probe: Any, words: Wording) -> str:
     if probe is None or probe.outcome is None:
-        return "the checkout has not been tried since"
+        return words.say("checkout.untried")
     if probe.status == "done":
-        return "a test order went through afterwards"
-    return f"the test order failed afterwards: {probe.outcome.get('detail', '')}"
+        return words.say("checkout.done")
+    return words.say("checkout.failed", detail=probe.outcome.get("detail", ""))
+
+
+def signals(db: Connection, incident: str) -> int:
+    """Findings in the requests of this case that somebody tries to steer the model."""
+    mine = select(exposures.c.entry).where(exposures.c.incident == incident)
+    query = select(func.count()).select_from(findings).where(findings.c.detector.in_(SIGNALS), findings.c.entry.in_(mine))
+    return db.scalar(query) or 0
 
 
 def undrafted(db: Connection, kinds: tuple[str, ...]) -> list[str]:
@@ -97,24 +108,91 @@ def undrafted(db: Connection, kinds: tuple[str, ...]) -> list[str]:
 
 
 def organisation_of(db: Connection, site: str) -> Organisation:
+    return _entered(db, site, Organisation)
+
+
+def particulars_of(db: Connection, site: str) -> Particulars:
+    return _entered(db, site, Particulars)
+
+
+def _entered(db: Connection, site: str, kind: type[Entered]) -> Entered:
+    """What the shop entered, of one kind; other keys of the row are another kind's."""
     data = db.scalar(select(organisation.c.data).where(organisation.c.site == site)) or {}
-    return Organisation(**{k: v for k, v in data.items() if k in Organisation.__dataclass_fields__})
+    return msgspec.convert({k: v for k, v in data.items() if k in kind.__dataclass_fields__}, kind)
 
 
-def prepare(db: Connection, incident_id: str, regime_id: str, now_ms: int) -> Notification | None:
-    """A fresh draft with the next version number; None when there is no such case."""
+def known_facts(db: Connection, incident: Incident, words: Wording) -> tuple[BreachFacts, Scope]:
+    """What the log and people said of a case, in these words."""
+    entries = tuple(sorted({r.entry for r in case_exposures(db, incident.id) if r.shown}))
+    scope = case_scope(db, incident)
+    shop, more = organisation_of(db, incident.site), particulars_of(db, incident.site)
+    taken = measures(db, incident.id, words)
+    return derive(incident, scope, taken, shop, entries, words, signals(db, incident.id), more), scope
+
+
+def case_assessment(db: Connection, incident: Incident) -> Assessment | None:
+    """ENISA severity from the evidence; None while no exposure is confirmed."""
+    goods = particulars_of(db, incident.site).goods
+    return assessment(case_scope(db, incident), goods, signals(db, incident.id), wording("en"))
+
+
+def profile_of(shop: Organisation, more: Particulars) -> Profile:
+    """What `regimes.applicability` asks, as far as the shop entered it."""
+    roles = ("shop", "agency", "host", "plugin_vendor")
+    asked = ("staff", "turnover_eur", "balance_eur", "multi_vendor", "takes_cards", "sells_software")
+    return Profile(
+        role=more.role if more.role in roles else "shop",  # type: ignore[arg-type] # just checked
+        seat=shop.country or None,
+        customers_in=None if more.customers_in is None else list(more.customers_in),
+        **{n: getattr(more, n) for n in asked},
+    )
+
+
+def _place(document_id: str, shop: Organisation) -> Place | None:
+    """Whose holidays count; a country that has no calendar counts none, which is never later."""
+    if document_id not in regimes():
+        return None
+    try:
+        return place(document_id, shop.country or None)
+    except RegimeError:
+        return None
+
+
+def prepare(
+    db: Connection,
+    incident_id: str,
+    document_id: str,
+    now_ms: int,
+    *,
+    wish: Wish | None = None,
+    reason: str | None = None,
+) -> Notification | None:
+    """A fresh draft with the next version number; None when there is no such case. `reason`: why a notice is withdrawn."""
     incident = cases.load(db, incident_id)
     if incident is None:
         return None
+    wanted, wish = document(document_id), wish or Wish()
     known = select(func.max(notifications.c.version)).where(
-        notifications.c.incident == incident_id, notifications.c.regime == regime_id
+        notifications.c.incident == incident_id, notifications.c.regime == document_id
     )
-    entries = tuple(sorted({r.entry for r in case_exposures(db, incident_id) if r.shown}))
-    facts = derive(
-        incident,
-        case_scope(db, incident),
-        measures(db, incident_id),
-        organisation_of(db, incident.site),
-        entries,
+    words = wording(wish.lang)
+    facts, scope = known_facts(db, incident, words)
+    if reason:
+        said = Fact(id="withdraw_reason", status="known", value=reason, provenance=words.say("sources.entered"))
+        facts = {**facts, "withdraw_reason": said}
+    wish = replace(
+        wish,
+        before=_filed_before(db, incident, document_id, wish.lang),
+        where=_place(document_id, organisation_of(db, incident.site)),
     )
-    return draft(regime(regime_id), incident, facts, (db.scalar(known) or 0) + 1, from_ms(now_ms))
+    return draft(wanted, incident, facts, scope, (db.scalar(known) or 0) + 1, from_ms(now_ms), wish)
+
+
+def _filed_before(db: Connection, incident: Incident, document_id: str, lang: str) -> Notification | None:
+    """The version filed last, when it is of the same language: values are compared as text."""
+    filed = [f for f in incident.filings if f.regime == document_id and not f.withdrawn]
+    if not filed:
+        return None
+    of_case = (notifications.c.incident == incident.id) & (notifications.c.regime == document_id)
+    data = db.scalar(select(notifications.c.data).where(of_case, notifications.c.version == filed[-1].version))
+    return from_json(data) if data and data.get("lang", "en") == lang else None

@@ -92,21 +92,21 @@ def parameters(name: str, given: Sequence[str]) -> dict[str, Value]:
 
 def find(settings: Settings, asked: Looking) -> dict[str, Any]:
     """The answer of `checkvalve evidence find` (its `hits` as in the console)."""
-    return _in_core(settings, "/v1/local/find", asked, lambda core: found(core, asked))
+    return in_core(settings, "/v1/local/find", asked, lambda core: found(core, asked))
 
 
 def erase(settings: Settings, asked: Erasing) -> dict[str, Any]:
-    return _in_core(settings, "/v1/local/erase", asked, lambda core: erased(core, asked))
+    return in_core(settings, "/v1/local/erase", asked, lambda core: erased(core, asked))
 
 
 def hold(settings: Settings, asked: Holding) -> dict[str, Any]:
-    return _in_core(settings, "/v1/local/hold", asked, lambda core: held(core, asked))
+    return in_core(settings, "/v1/local/hold", asked, lambda core: held(core, asked))
 
 
 def retain(settings: Settings) -> dict[str, Any]:
     """Erase by age now; how many records of each class."""
     asked = Retaining(by="user:cli")
-    return _in_core(settings, "/v1/local/retention", asked, lambda core: retention.apply(core, asked.by))
+    return in_core(settings, "/v1/local/retention", asked, lambda core: retention.apply(core, asked.by))
 
 
 async def held(core: Core, asked: Holding) -> dict[str, Any]:
@@ -152,7 +152,7 @@ async def _readable(work: Awaitable[Result]) -> Result:
         raise EngineError("damaged_archive", str(error)) from error
 
 
-def _in_core(
+def in_core(
     settings: Settings, path: str, asked: msgspec.Struct, work: Callable[[Core], Awaitable[dict[str, Any]]]
 ) -> dict[str, Any]:
     """Done by the running core, or by one opened for it."""

@@ -18,12 +18,29 @@ KINDS: Final = (
     "run_finished",
     "aware_set",
     "late_reason_set",
+    "severity_reasoned",
+    "notice_decided",
+    "notice_filed",
+    "paged",
+    "page_acknowledged",
     "draft_ready",
     "note",
     "closed",
 )
 # What was under way when a case was closed still ends, and is still told.
-AFTER_CLOSE: Final = ("exposure_added", "contained", "containment_failed", "run_finished", "draft_ready", "note")
+AFTER_CLOSE: Final = (
+    "exposure_added",
+    "contained",
+    "containment_failed",
+    "run_finished",
+    "notice_decided",
+    "notice_filed",
+    "paged",
+    "page_acknowledged",
+    "draft_ready",
+    "note",
+)
+ANONYMOUS: Final = "anonymous"  # the recipient when neither account nor session is known
 SEVERITIES: Final = ("high", "critical")  # an exposure of one other person's data is high; the method of ENISA comes later
 CLOCK_SET_MS: Final = 1_577_836_800_000  # 2020: a host without a set clock starts in 1970
 FIRST_PAUSE_MS: Final = 60_000  # after a containment that failed; doubled with each that follows
@@ -75,6 +92,32 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Filing:
+    """A person filed a version of a notice, or withdrew what was filed. `reference`: the receipt's number."""
+
+    regime: str
+    clock: str
+    version: int
+    at_ms: int
+    by: str
+    reference: str
+    withdrawn: bool
+    entry: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Whether a duty is met by a notice, and why: GDPR Art. 33(5) keeps it also when nobody is told."""
+
+    regime: str
+    notify: bool
+    reason: str
+    at_ms: int
+    by: str
+    entry: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
     """The state of a case. Times in ms since the epoch, UTC."""
 
@@ -105,6 +148,11 @@ class Incident:
     late_by: str | None = None
     late_entry: int | None = None
     contained_entry: int | None = None
+    severity_reason: str | None = None
+    severity_by: str | None = None
+    severity_entry: int | None = None
+    filings: tuple[Filing, ...] = field(default=())
+    choices: tuple[Choice, ...] = field(default=())
     drafts: int = 0
     positions: int = 0
     notes: tuple[str, ...] = field(default=())
@@ -206,6 +254,8 @@ def change(
         _check_awareness(data.get("aware_ms"), at_ms)
     if kind == "late_reason_set" and not str(data.get("reason", "")).strip():
         raise IncidentError("the reason for the delay is empty", "Say why the notification is late")
+    if kind in ("severity_reasoned", "notice_decided") and not str(data.get("reason", "")).strip():
+        raise IncidentError("the reason is empty", "Say why")
     if kind == "note" and not str(data.get("text", "")).strip():
         raise IncidentError("the note is empty", "Write what should be kept with the case")
     return _transition(incident.id, incident.positions, kind, at_ms, tuple(entries), data, by)
@@ -291,6 +341,15 @@ def _changed(incident: Incident, t: Transition) -> Incident:
             return replace(incident, aware_ms=t.data["aware_ms"], aware_by=t.by, aware_why=why, aware_entry=entry)
         case "late_reason_set":
             return replace(incident, late_reason=t.data["reason"], late_by=t.by, late_entry=entry)
+        case "severity_reasoned":
+            return replace(incident, severity_reason=t.data["reason"], severity_by=t.by, severity_entry=entry)
+        case "notice_decided":
+            chosen = Choice(**{n: t.data[n] for n in ("regime", "notify", "reason")}, at_ms=t.at_ms, by=t.by, entry=entry)
+            return replace(incident, choices=(*incident.choices, chosen))
+        case "notice_filed":
+            names = ("regime", "clock", "version", "reference", "withdrawn")
+            filed = Filing(**{n: t.data[n] for n in names}, at_ms=t.data["filed_ms"], by=t.by, entry=entry)
+            return replace(incident, filings=(*incident.filings, filed))
         case "draft_ready":
             return replace(incident, drafts=incident.drafts + 1)
         case "note":

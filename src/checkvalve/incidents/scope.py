@@ -38,6 +38,7 @@ class Scope:
     confirmed: Extent
     worst_case: Extent
     subject_refs: tuple[str, ...]
+    groups: tuple[tuple[tuple[str, ...], int], ...] = ()  # kinds of data shown -> people who had exactly these shown
     prompted: int = 0  # of the confirmed records, those that stood in the prompt of the same request
 
     def as_json(self, *, with_refs: bool = True) -> dict[str, Any]:
@@ -64,8 +65,16 @@ def scope_of(exposures: Iterable[ExposureRecord], since_ms: int, until_ms: int, 
         confirmed=_extent(shown),
         worst_case=_extent(every),
         subject_refs=tuple(sorted({e.subject for e in shown})),
+        groups=_groups(shown),
         prompted=_prompted(every),
     )
+
+
+def _groups(shown: list[ExposureRecord]) -> tuple[tuple[tuple[str, ...], int], ...]:
+    kinds: dict[str, set[str]] = {}
+    for e in shown:
+        kinds.setdefault(e.subject, set()).add(e.category)
+    return tuple(sorted(Counter(tuple(sorted(k)) for k in kinds.values()).items()))
 
 
 def _prompted(exposures: list[ExposureRecord]) -> int:

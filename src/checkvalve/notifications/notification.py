@@ -4,17 +4,43 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from math import floor
-from typing import Any
+from typing import Any, Final, Literal
 
 from checkvalve.incidents.case import Incident
 from checkvalve.incidents.facts import BreachFacts, Fact
-from checkvalve.regimes.deadline import deadline, from_ms, rfc3339
-from checkvalve.regimes.law import Regime, RegimeError
+from checkvalve.incidents.scope import Scope
+from checkvalve.incidents.wording import wording
+from checkvalve.notifications.documents import Document
+from checkvalve.notifications.letters import Letter, letters, question
+from checkvalve.regimes.deadline import Place, deadline, from_ms, rfc3339
+from checkvalve.regimes.law import ClockRule, RegimeError
 
 # Control characters, and marks that reverse the reading direction: a plugin's name must not rewrite the line it stands in.
-_DIRECTION = (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029)
+_DIRECTION = (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029, 0xFFFE, 0xFFFF)
 _UNPRINTABLE: dict[int, str] = dict.fromkeys((*range(32), *range(127, 160), *_DIRECTION), "\ufffd")
 _UNPRINTABLE |= {ord("\n"): "\n", ord("\t"): " ", ord("\r"): ""}
+
+
+Stage = Literal["initial", "supplementary", "complete", "withdrawn"]
+STAGES: Final[tuple[Stage, ...]] = ("initial", "supplementary", "complete", "withdrawn")
+BACKGROUND: Final = (
+    "occurred_from",
+    "occurred_to",
+    "detected_at",
+    "contained_at",
+    "ai_involved",
+    "ai_system_id",
+    "ai_weights_hash",
+    "ai_path",
+    "ai_data_location",
+    "ai_extraction_evidence",
+    "ai_recipients",
+    "ai_log_window",
+    "ai_state_actions",
+    "severity_confirmed",
+    "severity_worst_case",
+    "severity_reason",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +66,17 @@ class Notification:
     created_utc: str
     due_utc: str | None
     hours_left: float | None  # rounded down, so never more than there is; negative when late
-    counted_from_utc: str  # awareness, or the detection as long as nobody has stated it
-    counted_from: str  # which of the two
+    counted_from_utc: str  # awareness, or the detection as long as nobody has stated it; empty when nothing is counted
+    counted_from: str  # which of them
     phased: str | None  # the article under which the rest may follow
     lines: tuple[Line, ...]
-    background: tuple[Line, ...]  # facts the regime does not ask for: timeline, AI
+    background: tuple[Line, ...]  # facts the document does not ask for: timeline, AI, severity
+    lang: str = "en"
+    stage: str = "initial"
+    clock: str | None = None
+    letters: tuple[Letter, ...] = ()
+    changed: tuple[str, ...] = ()  # fields whose value is not that of the last filing
+    review: str | None = None  # the date by which the law was to be reviewed, once it has passed
 
     @property
     def missing(self) -> tuple[Line, ...]:
@@ -57,68 +89,118 @@ class Notification:
     @property
     def time_left(self) -> str:
         """Said the same way in every form."""
+        words = wording(self.lang)
         if self.hours_left is None:
-            return "no fixed limit"
-        return f"{abs(self.hours_left):.1f} hours {'late' if self.hours_left < 0 else 'left'}"
+            return words.say("labels.no_limit")
+        return words.say("labels.late" if self.hours_left < 0 else "labels.left", hours=f"{abs(self.hours_left):.1f}")
 
     def as_json(self) -> dict[str, Any]:
+        names = ("regime", "title", "whom", "lang", "stage", "clock", "incident", "version", "created_utc", "due_utc")
+        later = ("hours_left", "time_left", "counted_from_utc", "counted_from", "phased", "review", "complete")
         return {
-            "regime": self.regime,
-            "title": self.title,
-            "whom": self.whom,
             "status": "draft, not submitted",
-            "incident": self.incident,
-            "version": self.version,
-            "created_utc": self.created_utc,
-            "due_utc": self.due_utc,
-            "hours_left": self.hours_left,
-            "time_left": self.time_left,
-            "counted_from_utc": self.counted_from_utc,
-            "counted_from": self.counted_from,
-            "phased": self.phased,
-            "complete": self.complete,
+            **{n: getattr(self, n) for n in (*names, *later)},
+            "changed": list(self.changed),
             "fields": [_line_json(line) for line in self.lines],
             "missing": [{"id": m.id, "article": m.article, "question": m.question} for m in self.missing],
             "background": [_line_json(line) for line in self.background],
+            "letters": [letter.as_json() for letter in self.letters],
         }
 
 
-DETECTION = "the automatic detection, as nobody has stated awareness yet"
-BACKGROUND: Mapping[str, str] = {
-    "occurred_from": "First time data was shown",
-    "occurred_to": "Last time data was shown",
-    "detected_at": "Detected",
-    "contained_at": "Contained",
-    "ai_involved": "Was an AI system involved?",
-    "ai_system_id": "AI system",
-    "ai_path": "Way through the AI system",
-    "ai_extraction_evidence": "Evidence that data left",
-}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """Which draft is wanted. `stage` None: what follows from the filings. `before`: what was filed last, to mark changes."""
+
+    clock: str | None = None
+    lang: str = "en"
+    stage: Stage | None = None
+    before: Notification | None = None
+    where: Place | None = None
 
 
-def draft(regime: Regime, incident: Incident, facts: BreachFacts, version: int, now: datetime) -> Notification:
-    """Fill the regime's fields from the facts. `late_reason` is asked for only when the time has passed."""
-    if not regime.fields:
-        raise RegimeError(f"there is no draft for {regime.id}", "A person has to assess this duty; drafts exist for gdpr_art33")
-    clocks = deadline(regime.id, regime.clocks[0].start_event, from_ms(incident.aware_or_assumed_ms))
-    due = clocks[0].due
+def draft(
+    document: Document,
+    incident: Incident,
+    facts: BreachFacts,
+    scope: Scope,
+    version: int,
+    now: datetime,
+    wish: Wish | None = None,
+) -> Notification:
+    """Fill the document's fields from the facts, which are in the language wished. RegimeError for what cannot be."""
+    wish = wish or Wish()
+    words = wording(wish.lang)
+    filed = [f for f in incident.filings if f.regime == document.id and not f.withdrawn]
+    clock = document.clock(wish.clock, frozenset(f.clock for f in filed))
+    refiled = any(clock is not None and f.clock == clock.id for f in filed)
+    if wish.stage == "withdrawn" and not filed:
+        raise RegimeError(f"no {document.id} of {incident.id} was filed", "Withdraw only what was filed")
+    start, named = _start(clock, incident)
+    due = _due(document, clock, start, wish.where)
     late = due is not None and now > due
-    wanted = [f for f in regime.fields if f.required is True or (f.required == "when_late" and late)]
+    wanted = [(f.id, f.article, f.fact) for f in document.asked(clock, late=late)]
+    if wish.stage == "withdrawn":
+        wanted.insert(0, ("withdraw_reason", clock.article if clock else "", "withdraw_reason"))
+    lines = tuple(_line(i, article, question(fact, words), facts.get(fact)) for i, article, fact in wanted)
+    whole = all(line.status != "missing" for line in lines)
+    stage = wish.stage or ("supplementary" if refiled else "complete" if whole else "initial")
     return Notification(
-        regime=regime.id,
-        title=regime.name,
-        whom=regime.whom,
+        regime=document.id,
+        title=words.say(f"documents.{document.id}.title"),
+        whom=words.say(f"documents.{document.id}.whom"),
         incident=incident.id,
         version=version,
         created_utc=rfc3339(now),
         due_utc=rfc3339(due) if due else None,
         hours_left=floor((due - now).total_seconds() / 360) / 10 if due else None,
-        counted_from_utc=rfc3339(from_ms(incident.aware_or_assumed_ms)),
-        counted_from=DETECTION if incident.aware_ms is None else "the awareness stated by a person",
-        phased=regime.clocks[0].phased,
-        lines=tuple(_line(f.id, f.article, f.question, facts.get(f.fact)) for f in wanted),
-        background=tuple(_line(i, "", question, facts.get(i)) for i, question in BACKGROUND.items()),
+        counted_from_utc=rfc3339(from_ms(start)) if start is not None and due else "",
+        counted_from=words.say(f"labels.counted_{named}") if due else "",
+        phased=clock.phased if clock else None,
+        lines=lines,
+        background=tuple(_line(i, "", question(i, words), facts.get(i)) for i in BACKGROUND if i not in {w[2] for w in wanted}),
+        lang=wish.lang,
+        stage=stage,
+        clock=clock.id if clock else None,
+        letters=tuple(_clean_letter(letter) for letter in letters(document.id, facts, scope, words)),
+        changed=_changes(lines, wish.before),
+        review=document.review_by.isoformat() if document.review_by and now.date() > document.review_by else None,
     )
+
+
+def _start(clock: ClockRule | None, incident: Incident) -> tuple[int | None, str]:
+    """When the clock started (ms) and after which of the labels.counted_* it is named; None when it has not."""
+    match clock.start_event if clock else "":
+        case "after_notification_submitted":
+            done = [f.at_ms for f in incident.filings if "notification" in f.clock and not f.withdrawn]
+            return (max(done) if done else None), "filing"
+        case "after_measure_available":
+            return incident.contained_ms, "filing"
+        case "suspected" | "contract":
+            return incident.detected_ms, "suspicion"
+        case "request_by_authority" | "":
+            return None, "filing"
+        case _:  # awareness: of controller, processor, entity or manufacturer
+            return incident.aware_or_assumed_ms, "detection" if incident.aware_ms is None else "stated"
+
+
+def _due(document: Document, clock: ClockRule | None, start: int | None, where: Place | None) -> datetime | None:
+    if clock is None or start is None:
+        return None
+    clocks = deadline(document.id, clock.start_event, from_ms(start), where)
+    return next(c.due for c in clocks if c.id == clock.id)
+
+
+def _changes(lines: tuple[Line, ...], before: Notification | None) -> tuple[str, ...]:
+    if before is None:
+        return ()
+    told = {line.id: line.value for line in before.lines}
+    return tuple(line.id for line in lines if line.value != told.get(line.id))
+
+
+def _clean_letter(letter: Letter) -> Letter:
+    paragraphs = tuple(cleaned for p in letter.paragraphs if (cleaned := _clean(p)) is not None)
+    return Letter(to=_plain(letter.to), subject=_plain(letter.subject), paragraphs=paragraphs)
 
 
 def _line(field: str, article: str, question: str, fact: Fact | None) -> Line:
@@ -162,10 +244,16 @@ def from_json(body: Mapping[str, Any]) -> Notification:
         return Line(**{**raw, "entries": tuple(raw["entries"])})
 
     names = ("regime", "title", "whom", "incident", "version", "created_utc", "due_utc", "hours_left")
-    later = {"counted_from_utc": "", "counted_from": "", "phased": None}  # not in the first versions stored
+    # not in the first versions stored
+    later = {"counted_from_utc": "", "counted_from": "", "phased": None, "lang": "en", "stage": "initial"}
+    later |= {"clock": None, "review": None}
     return Notification(
         **{n: body[n] for n in names},
         **{n: body.get(n, default) for n, default in later.items()},
+        changed=tuple(body.get("changed", ())),
+        letters=tuple(
+            Letter(to=raw["to"], subject=raw["subject"], paragraphs=tuple(raw["paragraphs"])) for raw in body.get("letters", ())
+        ),
         lines=tuple(line(r) for r in body["fields"]),
         background=tuple(line(r) for r in body["background"]),
     )

@@ -1,16 +1,17 @@
-"""The same notification as HTML, PDF and JSON. Values reach Typst as data, never as markup, so that none can inject any."""
+"""A notification as HTML, PDF, DOCX and JSON. Values reach Typst as data, never as markup, so that none can inject any."""
 
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
+from typing import Final
 
 import jinja2
 import msgspec
 import typst
 
 from checkvalve.notifications.notification import Notification
+from checkvalve.notifications.view import view
 from checkvalve.regimes.deadline import parse_time
-
-MAX_ENTRIES = 12
 
 
 def _text(name: str) -> str:
@@ -20,17 +21,7 @@ def _text(name: str) -> str:
 @cache
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["entries"] = entries_text
-    return environment.from_string(_text("art33.html"))
-
-
-def entries_text(entries: tuple[int, ...]) -> str:
-    """The first log entry numbers, and how many more there are: the JSON form has them all."""
-    numbers = [str(n) for n in entries[:MAX_ENTRIES]]
-    more = len(entries) - len(numbers)
-    if not numbers:
-        return ""
-    return ("log entry " if len(entries) == 1 else "log entries ") + ", ".join(numbers) + (f" and {more} more" if more else "")
+    return environment.from_string(_text("notice.html"))
 
 
 def render_json(notification: Notification) -> bytes:
@@ -38,20 +29,30 @@ def render_json(notification: Notification) -> bytes:
 
 
 def render_html(notification: Notification) -> str:
-    return _template().render(n=notification)
+    return _template().render(v=view(notification))
 
 
 def render_pdf(notification: Notification) -> bytes:
-    body = notification.as_json()
-    for group in ("fields", "background"):
-        for line in body[group]:
-            line["source"] = "; ".join(s for s in (line["provenance"], entries_text(tuple(line["entries"]))) if s)
     pdf = typst.compile(  # type: ignore[type-var] # its stub gives one type variable to two parameters
-        _text("art33.typ").encode(),
+        _text("notice.typ").encode(),
         root=str(files("checkvalve.content.letters")),
         timestamp=int(parse_time(notification.created_utc).timestamp()),
-        sys_inputs={"notification": msgspec.json.encode(body).decode()},
+        sys_inputs={"view": msgspec.json.encode(view(notification)).decode()},
     )
     if not isinstance(pdf, bytes):
         raise TypeError("typst gave no PDF")
     return pdf
+
+
+def render_docx(notification: Notification) -> bytes:
+    from checkvalve.notifications.word import word_document  # slow to import, and seldom asked for
+
+    return word_document(view(notification), parse_time(notification.created_utc))
+
+
+FORMATS: Final[Mapping[str, Callable[[Notification], bytes]]] = {
+    "json": render_json,
+    "html": lambda n: render_html(n).encode(),
+    "pdf": render_pdf,
+    "docx": render_docx,
+}

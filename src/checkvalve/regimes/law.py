@@ -25,13 +25,13 @@ class RegimeError(Exception):
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing a notification must say. `required`: True, or "when_late"."""
+    """One thing a notification must say. `required`: True, or "when_late". `clocks`: only these notices of the regime ask it."""
 
     id: str
     article: str
     fact: str
-    question: str
     required: bool | str
+    clocks: tuple[str, ...] = ()
 
 
 class HardStop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

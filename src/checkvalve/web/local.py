@@ -7,10 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from checkvalve.engine import looking, retention
+from checkvalve.engine import looking, retention, statements
 from checkvalve.engine.core import Core
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.importer import MAX_BATCH
+from checkvalve.incidents.case import IncidentError
+from checkvalve.regimes.law import RegimeError
 from checkvalve.web.requests import Json, answers_errors, read_body, signed_message
 
 Asked = TypeVar("Asked", bound=msgspec.Struct)
@@ -69,7 +71,20 @@ def _decoded(body: bytes, kind: type[Asked]) -> Asked:
         raise EngineError("bad_request", "not what this command sends; are both of one version?") from error
 
 
+@answers_errors
+async def state(request: Request) -> Response:
+    core, body = await _admitted(request)
+    try:
+        statement = msgspec.json.decode(body, type=statements.Statement)
+        return Json(await statements.stated(core, statement))
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise EngineError("bad_request", "not what this command sends; are both of one version?") from error
+    except (IncidentError, RegimeError) as error:
+        raise EngineError("bad_request", str(error)) from error
+
+
 ROUTES = [
+    Route(statements.PATH, state, methods=["POST"]),
     Route("/v1/local/import", import_records, methods=["POST"]),
     Route("/v1/local/find", find, methods=["POST"]),
     Route("/v1/local/erase", erase, methods=["POST"]),

@@ -7,9 +7,10 @@ from checkvalve.incidents import case
 from checkvalve.incidents.case import ExposureRecord, Incident
 from checkvalve.incidents.facts import Measure, Organisation, derive
 from checkvalve.incidents.scope import scope_of
-from checkvalve.notifications.notification import Notification, draft
+from checkvalve.incidents.wording import wording
+from checkvalve.notifications.documents import document
+from checkvalve.notifications.notification import Notification, Wish, draft
 from checkvalve.regimes.deadline import from_ms
-from checkvalve.regimes.law import regime
 
 START = 1_790_000_000_000  # 2026-09-21T14:13:20Z
 HOUR = 3_600_000
@@ -81,8 +82,11 @@ def prepare(
     after_ms: int = HOUR,
     entries: tuple[int, ...] = (11, 12),
     gaps: Sequence[str] = (),
+    regime: str = "gdpr_art33",
+    wish: Wish | None = None,
+    signals: int = 0,
 ) -> Notification:
-    found = found or incident()
+    found, wish = found or incident(), wish or Wish()
     scope = scope_of(exposures(found.plugin or "", found.route or ""), START, START, gaps)
-    facts = derive(found, scope, list(measures), shop, entries)
-    return draft(regime("gdpr_art33"), found, facts, 1, from_ms(START + after_ms))
+    facts = derive(found, scope, list(measures), shop, entries, wording(wish.lang), signals)
+    return draft(document(regime), found, facts, scope, 1, from_ms(START + after_ms), wish)

@@ -6,12 +6,20 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.notifications.sample import HOUR, LIMIT, SHOP, START, incident, prepare
+from tests.unit.notifications.sample import HOUR, ISOLATED, LIMIT, SHOP, START, exposures, incident, prepare
 
-from checkvalve.incidents.facts import Organisation
+from checkvalve.incidents.case import Incident
+from checkvalve.incidents.facts import BreachFacts, Organisation, derive
+from checkvalve.incidents.scope import scope_of
+from checkvalve.notifications.documents import document
 from checkvalve.notifications.notification import Line, draft, from_json
 from checkvalve.regimes.deadline import from_ms
 from checkvalve.regimes.law import RegimeError, regime
+
+
+def facts_of(found: Incident) -> BreachFacts:
+    scope = scope_of(exposures(found.plugin or "", found.route or ""), START, START)
+    return derive(found, scope, [ISOLATED], SHOP, (11, 12))
 
 
 def missing(of: tuple[Line, ...]) -> list[str]:
@@ -81,12 +89,14 @@ def test_the_rest_may_follow_in_phases() -> None:
 
 
 def test_a_duty_without_fields_has_no_draft_that_pretends_to_be_complete() -> None:
-    with pytest.raises(RegimeError, match="no draft for gdpr_art34"):
-        draft(regime("gdpr_art34"), incident(), {}, 1, from_ms(START))
+    with pytest.raises(RegimeError, match="no draft for ai_act_art73"):
+        document("ai_act_art73")
+    with pytest.raises(RegimeError, match="no document 'nonsense'"):
+        document("nonsense")
 
 
 def test_a_field_that_no_fact_answers_is_missing() -> None:
-    notification = draft(regime("gdpr_art33"), incident(), {}, 1, from_ms(START))
+    notification = draft(document("gdpr_art33"), incident(), {}, scope_of([], START, START), 1, from_ms(START))
     assert len(notification.missing) == len(notification.lines) == 11
     assert not notification.complete
 

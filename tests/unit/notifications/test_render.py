@@ -15,7 +15,8 @@ from tests.unit.notifications.sample import HOUR, ISOLATED, LIMIT, SHOP, START, 
 
 from checkvalve.incidents.facts import Measure, Organisation
 from checkvalve.notifications.notification import Notification
-from checkvalve.notifications.render import entries_text, render_html, render_json, render_pdf
+from checkvalve.notifications.render import render_html, render_json, render_pdf
+from checkvalve.notifications.view import entries_text
 
 HOSTILE = [
     "</style></title><script>alert(1)</script>",

@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from checkvalve.engine.views import CommandRow, Moment, OrderRow
-from checkvalve.incidents.case import Incident
-from checkvalve.incidents.facts import ANONYMOUS, CATEGORY_NAMES
+from checkvalve.incidents.case import ANONYMOUS, Incident
+from checkvalve.incidents.wording import wording
 from checkvalve.web.console import times
 
 Json = Mapping[str, Any]
@@ -35,7 +35,7 @@ def count(number: int, one: str, many: str) -> str:
 
 
 def category(name: str) -> str:
-    return CATEGORY_NAMES.get(name, name.replace("_", " "))
+    return wording("en").texts.get(f"categories.{name}", name.replace("_", " "))
 
 
 GATEWAY_ORDERS = {
