@@ -142,6 +142,7 @@ class Core:
 
     async def pair_sensor(self, body: bytes) -> dict[str, Any]:
         answer = self.pairing.pair(body, self.now_ms())
+        self.ingest.forget_sensors()
         self.changed.ring()
         return answer
 
