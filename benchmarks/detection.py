@@ -96,15 +96,15 @@ def speed(register: Register, cases: list[Case], seconds: float = 3.0) -> float:
     return size / 1000 / (time.process_time() - start)
 
 
-def measure(scale: float) -> tuple[dict[str, Any], Table]:
-    crowd = people(20261125, 1000)
+def measure(scale: float, seed: int) -> tuple[dict[str, Any], Table]:
+    crowd = people(seed, 1000)
     register = register_of(crowd)
     table = Table(crowd, register)
-    for case in plain(1, crowd, int(6000 * scale)):
+    for case in plain(seed + 1, crowd, int(6000 * scale)):
         table.add(case)
-    for case in disguised(2, crowd, int(6000 * scale)):
+    for case in disguised(seed + 2, crowd, int(6000 * scale)):
         table.add(case)
-    talk = ordinary(3, crowd, int(20_000 * scale))
+    talk = ordinary(seed + 3, crowd, int(20_000 * scale))
     for case in talk:
         table.add(case)
     kinds = [k for k in table.counts if k not in ("plain", "ordinary")]
@@ -130,9 +130,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the cases to run")
+    parser.add_argument("--seed", type=int, default=20261125, help="other people, other text")
     parser.add_argument("--misses", type=int, default=0, help="show so many misses and false finds")
     arguments = parser.parse_args()
-    result, table = measure(arguments.scale)
+    result, table = measure(arguments.scale, arguments.seed)
     if arguments.json:
         print(json.dumps(result))
         return

