@@ -248,7 +248,7 @@ def prepare(directory: Path, shop: Ed25519PrivateKey, people: int) -> None:
         ),
     )
     secret = bytes(32)
-    rows = [{"ref": f"customer:{n}", "ids": [[c, pseudonym(secret, c, v)] for c, v in person(n)]} for n in range(1, people + 1)]
+    rows = [[f"customer:{n}", [[c, pseudonym(secret, c, v)] for c, v in person(n)]] for n in range(1, people + 1)]
     sites = {SITE: {"pseudonym_key": b64(secret), "contexts": {f"wp.{SITE}": b64(shop.public_key().public_bytes_raw())}}}
     state = {"sites": sites if people else {}, "orders": [], "released": []}
     write_private(directory / "control.json", json.dumps(state).encode())
@@ -372,6 +372,8 @@ def run(directory: Path) -> dict[str, Any]:
             found = runner.run(measure(ports, groups, shop))
         state = health(ports["gateway"])
         memory = memory_mb(groups["gateway"])
+    if state["registers"][0]["people"] != PEOPLE:
+        raise SystemExit("the gateway of the benchmark does not have its register")
     own, direct, peer = found["gateway"], found["direct"], found["nginx"]
     figures: dict[str, Any] = dict(own)
     for name in (n for n in own if n.endswith("_ms")):
