@@ -422,6 +422,6 @@ def test_the_manual_names_every_hook_and_no_other(shop: Shop) -> None:
     section = manual[manual.index("| sensor | hook |") : manual.index("Calls to the gateway get")]
     hooks = {hook for listed in table.values() for hook in listed}
     named = set(re.findall(r"`([a-z_.-]+)`", "".join(row.split("|")[2] for row in section.splitlines() if row.startswith("|"))))
-    elsewhere = {"shutdown", "wp_loaded", "query", "http_request_args", "rest_dispatch_request"}
+    elsewhere = {"shutdown", "wp_loaded", "template_redirect", "query", "http_request_args", "rest_dispatch_request"}
     assert hooks - named == set()
     assert named - hooks - elsewhere == set()

@@ -22,9 +22,7 @@ final class AjaxRequests extends Sensor {
 	}
 
 	public function shop(): void {
-		if ( ! empty( $_GET['wc-ajax'] ) ) { // phpcs:ignore
-			$this->called( 'wc-ajax', 'wc_ajax_', $_GET['wc-ajax'] ); // phpcs:ignore
-		}
+		$this->called( 'wc-ajax', 'wc_ajax_', $_GET['wc-ajax'] ?? '' ); // phpcs:ignore
 	}
 
 	/** @param mixed $action As the visitor sent it. */

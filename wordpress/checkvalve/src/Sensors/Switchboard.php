@@ -71,7 +71,6 @@ final class Switchboard {
 		),
 		AjaxRequests::class => array(
 			'admin_init'        => array( 'admin', PHP_INT_MAX, 0 ),
-			'template_redirect' => array( 'shop', PHP_INT_MIN, 0 ),
 		),
 		XmlRpc::class => array(
 			'xmlrpc_call' => array( 'called', 10, 1 ),
@@ -167,6 +166,9 @@ final class Switchboard {
 		}
 		if ( wp_doing_cron() ) {
 			$this->connect( 'wp_loaded', CronJobs::class, 'due', PHP_INT_MAX, 0 );
+		}
+		if ( ! empty( $_GET['wc-ajax'] ) ) { // phpcs:ignore
+			$this->connect( 'template_redirect', AjaxRequests::class, 'shop', PHP_INT_MIN, 0 );
 		}
 		add_filter( 'query', array( $this, 'query' ) );
 		add_action( 'shutdown', array( $this, 'end' ), PHP_INT_MAX - 2 );
