@@ -122,6 +122,7 @@ def _days(given: list[str]) -> dict[str, int]:
 
 def _retention(arguments: argparse.Namespace) -> int:
     settings = load_settings(data_dir(arguments.data))
+    offline.identity_of(settings)
     if arguments.keep:
         retention.keep(settings, _days(arguments.keep))
     erased = looking.retain(settings) if arguments.apply else {}

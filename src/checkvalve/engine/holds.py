@@ -70,11 +70,15 @@ def refuse(db: Connection, subject: str | None) -> None:
 def setting(by: str, at_ms: int, reason: str, subject: str | None) -> Draft:
     if not reason.strip():
         raise EngineError("no_reason", "say why: a hold keeps what the law would otherwise have erased")
+    if not (reason + (subject or "")).isprintable():
+        raise EngineError("bad_value", "reason and subject are text in one line")
     return decisions.draft("hold_set", at_ms=at_ms, by=by, reason=reason.strip(), subject=subject)
 
 
 def lifting(db: Connection, by: str, at_ms: int, hold: str, reason: str) -> Draft:
     """The first person's wish or the second one's consent. EngineError when there is no such hold, or the same asks twice."""
+    if not reason.isprintable():
+        raise EngineError("bad_value", "a reason is text in one line")
     known = {h.id: h for h in standing(db)}
     if hold not in known:
         raise EngineError("not_found", f"no hold {hold} stands; see `checkvalve evidence hold list`")

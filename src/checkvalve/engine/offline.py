@@ -65,6 +65,8 @@ def add_user(settings: Settings, name: str, password: str, roles: tuple[str, ...
 
 def person(settings: Settings, name: str, password: str, roles: tuple[str, ...]) -> str:
     """`user:<name>` of somebody with one of these roles. EngineError for a wrong password or another role."""
+    if not name.isprintable():
+        raise EngineError("login_failed", "name or password is wrong")
     with opened(settings) as state:
         accounts = Accounts(state)
         token = accounts.log_in(name, password, "local", now_ms())
