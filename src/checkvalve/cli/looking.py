@@ -61,7 +61,9 @@ def _erase(arguments: argparse.Namespace) -> int:
         print_json(answer)
     else:
         console.print(f"{answer['records']} records of {answer['subject']} can never be read again (entry {answer['entry']})")
-    return OK
+        if answer["kept"]:
+            console.print(f"[red]{answer['kept']} more are kept[/red]: they also hold somebody for whom a legal hold stands")
+    return NO if answer["kept"] else OK
 
 
 def _rebuild(arguments: argparse.Namespace) -> int:

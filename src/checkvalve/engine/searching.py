@@ -22,7 +22,7 @@ from checkvalve.evidence import blind
 from checkvalve.store.asking import Asker
 from checkvalve.store.journal import Draft, Opened
 from checkvalve.store.questions import QUESTIONS, entries, value
-from checkvalve.store.schema import subjects
+from checkvalve.store.schema import erased, subjects
 
 if TYPE_CHECKING:
     from checkvalve.engine.core import Core
@@ -54,6 +54,7 @@ class Found:
 class Erased:
     subject: str
     records: int  # readable until now
+    kept: int  # left, because a legal hold for somebody else covers them
     entry: int  # of the decision
 
 
@@ -69,20 +70,20 @@ async def find(core: "Core", asker: Asker, text: str, *, reader: str, purpose: s
         raise EngineError("too_common", f"{len(candidates)} entries may hold it; look for something rarer")
     read = {"purpose": purpose, "case": case, "value": pseudonym(core.identity.repeat_key, "sought", text)}
     access = await core.decide([access_draft(core.now_ms(), reader, candidates, **read)])
-    hits, erased = await asyncio.to_thread(_confirmed, core, sought, candidates)
-    return Found(hits=await asyncio.to_thread(_placed, asker, hits), erased=erased, access=access[0])
+    hits, lost = await asyncio.to_thread(_confirmed, core, sought, candidates)
+    return Found(hits=await asyncio.to_thread(_placed, asker, hits), erased=lost, access=access[0])
 
 
 def _confirmed(core: "Core", sought: blind.Sought, candidates: Sequence[int]) -> tuple[list[Hit], int]:
     """Hits (time and session still to come), and how many candidates are erased."""
-    hits, erased = [], 0
+    hits, lost = [], 0
     for opened in _opened(core, candidates):
         if opened.clear is None:
-            erased += 1
+            lost += 1
             continue
         fields = dict.fromkeys(field for field, said in _said(opened) if sought.within(said))
         hits += [Hit(entry=opened.number, time_ms=None, source=_source(opened), field=f, session=None) for f in fields]
-    return hits, erased
+    return hits, lost
 
 
 def access_draft(now_ms: int, reader: str, numbers: Sequence[int], **why: Any) -> Draft:
@@ -135,17 +136,31 @@ def _placed(asker: Asker, hits: list[Hit]) -> list[Hit]:
 
 
 async def erase(core: "Core", asker: Asker, subject: str, *, by: str, reason: str) -> Erased:
-    """Delete the keys of every record that holds this person. The log verifies as before; pseudonym rows stay."""
+    """Delete the keys of every record that holds this person. The log verifies as before; pseudonym rows stay.
+
+    A record that also holds somebody for whom a legal hold stands is kept, and counted.
+    """
     held = await asyncio.to_thread(_held, core, asker, subject)
+    with core.state.read() as db:
+        held -= set(db.scalars(select(erased.c.entry)))
     numbers = sorted(n for n in held if n < core.journal.size)
     if not numbers:
-        raise EngineError("not_found", f"no record holds {subject}; a reference reads like customer:42 (see `evidence scope`)")
+        raise EngineError(
+            "not_found", f"no readable record holds {subject}; a reference reads like customer:42 (see `evidence scope`)"
+        )
     with core.state.read() as db:
         holds.refuse(db, subject)
+        others = {h.subject for h in holds.standing(db) if h.subject is not None}
+    for other in others:
+        held -= await asyncio.to_thread(_held, core, asker, other)
+    kept, numbers = len(numbers), sorted(held.intersection(numbers))
+    kept -= len(numbers)
+    if not numbers:
+        raise EngineError("on_hold", f"all {kept} records also hold somebody for whom a hold stands; nothing was erased")
     said = {"subject": subject, "entries": numbers, "reason": reason}
     decided = await core.decide([decisions.draft("erased", at_ms=core.now_ms(), by=by, **said)])
     records = await asyncio.to_thread(core.journal.erase, numbers)
-    return Erased(subject=subject, records=records, entry=decided[0])
+    return Erased(subject=subject, records=records, kept=kept, entry=decided[0])
 
 
 def _held(core: "Core", asker: Asker, subject: str) -> set[int]:

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from tests.integration.evidence.installation import KEY, Installation
 
+from checkvalve.engine import holds
 from checkvalve.engine.errors import EngineError
 from checkvalve.evidence.verify import verify_log
 from checkvalve.store.segments import LogFiles
@@ -111,6 +112,22 @@ def test_an_erased_person_cannot_be_read_and_the_log_verifies(here: Installation
     identity = here.core.identity
     log = LogFiles(here.core.settings.data / "log")
     assert verify_log(log, origin=identity.origin, public_key=identity.log_public).ok
+
+
+def test_a_record_that_also_holds_somebody_under_a_legal_hold_is_kept(here: Installation) -> None:
+    here.person("customer:1", email="one@example.com")
+    here.person("customer:2", email="two@example.com")
+    shared = here.inference("Who?", "one@example.com and two@example.com")
+    alone = here.inference("Who?", "one@example.com")
+    here.working(lambda: here.core.decide([holds.setting("user:dpo", here.now_ms, "a dispute", "customer:2")]))
+    done = here.erase("customer:1")
+    assert (done.records, done.kept) == (1, 1)
+    assert here.core.journal.read(alone).clear is None
+    assert here.core.journal.read(shared).clear is not None
+    with pytest.raises(EngineError, match="on_hold"):
+        here.erase("customer:1")
+    with pytest.raises(EngineError, match="on_hold"):
+        here.erase("customer:2")
 
 
 def test_a_person_registered_after_the_leak_is_erased_too(here: Installation) -> None:
