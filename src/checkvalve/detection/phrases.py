@@ -128,7 +128,8 @@ class Phrases:
             for spelling, other in _spellings(window[-count:], numbered=numbered):
                 if found := owners("address" if _has_digit(spelling) else "name", spelling):
                     yield self._match(found, spelling, window, count, label if other == "plain" else other, told=told)
-        if turned and (count <= MAX_TURNED or numbered):
+        if turned:
+            category = "address" if count > MAX_TURNED else category  # the first words of a longer street line
             part = window[-count:]
             if any(w.raw[-1:].isupper() or w.raw.islower() for w in part) and (found := owners(category, phrase[::-1])):
                 yield self._match(found, phrase[::-1], window, count, "reversed", told=told)
