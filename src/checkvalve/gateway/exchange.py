@@ -287,7 +287,7 @@ class Exchange:
         if fresh or last:
             self._scanning.add(self._scan(inspection, fresh, at_ms, last=last), sum([len(t) for t in fresh.values()]))
 
-    def _scan(self, inspection: Inspection, fresh: dict[Place, str], at_ms: int, *, last: bool) -> Iterator[None]:
+    def _scan(self, inspection: Inspection, fresh: dict[Place, str], at_ms: int, *, last: bool) -> Iterator[int]:
         """The caller has its answer whatever becomes of this."""
         try:
             yield from inspection.scan(fresh, at_ms, last=last)

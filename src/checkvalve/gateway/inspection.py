@@ -131,14 +131,15 @@ class Inspection:
                     fresh.setdefault(slot.place, []).append(slot.text)
         return {place: "".join(parts) for place, parts in fresh.items()}
 
-    def scan(self, fresh: dict[Place, str], at_ms: int, *, last: bool = False) -> Iterator[None]:
-        """Look for people's data in what was read, giving way now and then; `last` when the answer is over."""
+    def scan(self, fresh: dict[Place, str], at_ms: int, *, last: bool = False) -> Iterator[int]:
+        """Look for people's data in what was read; `last` when the answer is over. Gives way, yielding code points scanned."""
         for place, more in fresh.items():
             text = self._text(place)
             for start in range(0, len(more), AT_ONCE):
-                self._scan(text, more[start : start + AT_ONCE], at_ms)
+                part = more[start : start + AT_ONCE]
+                self._scan(text, part, at_ms)
                 text.sent = text.clear = text.fed
-                yield
+                yield len(part)
         if last:
             self.finish()
 

@@ -14,33 +14,37 @@ MAX_SIZE: Final = 64 * 1024  # code points that wait; beyond, they come before t
 
 
 class Work:
-    """What is to be done for one answer, in order. Steps give way wherever they yield."""
+    """What is to be done for one answer, in order."""
 
-    __slots__ = ("_later", "_steps", "waits")
+    __slots__ = ("_later", "_sizes", "_steps", "waits")
 
     def __init__(self, later: "Later") -> None:
         self._later = later
-        self._steps: deque[tuple[Iterator[None], int]] = deque()
+        self._steps: deque[Iterator[int]] = deque()
+        self._sizes: deque[int] = deque()
         self.waits = False
 
-    def add(self, steps: Iterator[None], size: int = 0) -> None:
-        """`size`: the code points of text that it reads."""
-        self._steps.append((steps, size))
+    def add(self, steps: Iterator[int], size: int) -> None:
+        """`size`: the code points of text that are read; each step yields how many it has done."""
+        self._steps.append(steps)
+        self._sizes.append(size)
         self._later.wake(self, size)
 
     def step(self) -> None:
         """Go on to where the work gives way."""
         if not self._steps:
             return
-        steps, size = self._steps[0]
         try:
-            done = next(steps, self) is self
+            done = next(self._steps[0], None)
         except Exception as error:  # a fault of ours costs this work alone
             log.error("work on an answer failed: %s", type(error).__name__)
-            done = True
-        if done:
+            done = None
+        if done is None:
             self._steps.popleft()
-            self._later.size -= size
+            self._later.size -= self._sizes.popleft()
+        else:
+            self._sizes[0] -= done
+            self._later.size -= done
 
     @property
     def pending(self) -> bool:
