@@ -35,13 +35,9 @@ class PostcodeNames:
                 if name is not None:
                     yield from self._look(code, name, min(start, name.start), word.end)
             self._codes.append((self._count, code, start, word.end))
-        surname = None if new or word.in_address or not word.text.isalpha() or len(word.text) < 2 else word
-        if (
-            surname
-            and not self._titled
-            and (not word.raw[:1].isupper() or word.text in lex.ordinary or word.text in lex.function)
-        ):
-            surname = None
+        plausible = word.raw[:1].isupper() and not any(word.text in some for some in (lex.ordinary, lex.namelike, lex.function))
+        lettered = word.text.isalpha() and len(word.text) > 1 and not new and not word.in_address
+        surname = word if lettered and (plausible or self._titled) else None
         if surname:
             for _, code, start, end in self._codes:
                 yield from self._look(code, surname, start, max(word.end, end))
