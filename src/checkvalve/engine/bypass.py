@@ -133,13 +133,13 @@ def _through_gateway(db: Connection, call: Any) -> int | None:
     """The entry in which a gateway told of this call; each such entry answers for one call of a source."""
     same = model_calls.alias()
     taken = select(same.c.gateway_entry).where(same.c.source == call.source, same.c.gateway_entry.is_not(None))
-    if call.trace:
-        same_call = gateway_answers.c.trace == call.trace
-    else:
-        first, last = call.started_ms - SLACK_MS, call.ended_ms + SLACK_MS
-        same_call = gateway_answers.c.started_ms.between(first, last) & gateway_answers.c.ended_ms.between(first, last)
+    first, last = call.started_ms - SLACK_MS, call.ended_ms + SLACK_MS
+    then = gateway_answers.c.started_ms.between(first, last) & gateway_answers.c.ended_ms.between(first, last)
+    # A caller whose context did not verify has no trace at the gateway: then the time has to do.
+    same_call = (gateway_answers.c.trace == call.trace) | (gateway_answers.c.trace.is_(None) & then) if call.trace else then
     query = select(gateway_answers.c.entry).where(same_call, gateway_answers.c.entry.not_in(taken))
-    return db.scalar(query.order_by(gateway_answers.c.ended_ms, gateway_answers.c.entry).limit(1))
+    order = (gateway_answers.c.trace.is_(None), gateway_answers.c.ended_ms, gateway_answers.c.entry)
+    return db.scalar(query.order_by(*order).limit(1))
 
 
 def _tell(db: Connection, source: str, hour: int) -> None:

@@ -30,11 +30,11 @@ def called(shop: Sensor, n: int, at_ms: int = NOW, path: str = "/v1/chat/complet
     tell(shop, ocsf.HTTP_ACTIVITY, at_ms, {"plugin": "chat"}, 6, trace=TRACE.format(n), **answer)
 
 
-def answered(gateway: Sensor, site: str, n: int, at_ms: int = NOW) -> None:
-    """The gateway says the same."""
+def answered(gateway: Sensor, site: str, n: int | None, at_ms: int = NOW) -> None:
+    """The gateway says the same; `n` None: of a caller that it does not know."""
     inference = {"id": f"i-{n}", "request": "{}", "completion": "hello", "started_ms": at_ms - 800, "ended_ms": at_ms - 50}
     own = {"site": site, "inference": {**inference, "outcome": "complete", "caller": None}}
-    tell(gateway, ocsf.API_ACTIVITY, at_ms - 800, own, trace=TRACE.format(n))
+    tell(gateway, ocsf.API_ACTIVITY, at_ms - 800, own, trace=None if n is None else TRACE.format(n))
 
 
 def beat(gateway: Sensor, at_ms: int) -> None:
@@ -76,6 +76,18 @@ def test_a_call_no_gateway_told_of_is_a_finding_once_the_gateway_was_heard_after
     [(detector, text, count)] = eventually(shop, 1)
     assert (detector, count) == ("model_bypass", 1) and plugin.keyid in text and "2026-11-24T10:00:00Z" in text
     assert shop.rows("SELECT verdict, count(*) FROM model_calls GROUP BY 1 ORDER BY 1") == [("bypass", 1), ("gateway", 2)]
+
+
+def test_a_call_whose_context_did_not_verify_is_found_by_its_time(shop: Installation, pair: tuple[Sensor, Sensor]) -> None:
+    plugin, gateway = pair
+    called(plugin, 1)
+    answered(gateway, plugin.keyid.removeprefix("wp."), None)
+    beat(gateway, NOW + 61_000)
+    for _ in range(100):
+        if verdicts := shop.rows("SELECT verdict FROM model_calls WHERE verdict IS NOT NULL"):
+            break
+        time.sleep(0.1)
+    assert verdicts == [("gateway",)] and findings(shop) == []
 
 
 GIN = '[GIN] 2026/11/24 - 10:00:{s:02d} | 200 |  800ms |       127.0.0.1 | POST     "/api/chat"\n'
