@@ -1,7 +1,7 @@
 """Secrets and numbers that are recognised by their shape and proved by a check (content/detectors/*.yaml).
 
 Looked for in each piece of text together with what stood right before it, so a match is reported when its last piece has
-ended, and only pieces that hold a hint cost anything. (A compiled multi-pattern engine was measured: the words' look-ups cost
+ended, and only pieces that hold a hint cost anything. (A compiled multi-pattern engine would not help: the words' look-ups cost
 so much more that it changed nothing.)
 """
 
