@@ -18,6 +18,7 @@ import contextlib
 import json
 import os
 import platform
+import random
 import shutil
 import signal
 import socket
@@ -144,7 +145,10 @@ class Caller(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
-        self.ask()
+        if self.pause:  # not all at the same moment
+            asyncio.get_running_loop().call_later(random.uniform(0, self.pause), self.ask)
+        else:
+            self.ask()
 
     def ask(self) -> None:
         self.waiting = True

@@ -19,6 +19,7 @@ from checkvalve.gateway.spool import Spool
 log = logging.getLogger("checkvalve.gateway")
 
 SWEEP_S: Final = 5
+RELINK_S: Final = 5
 BEAT_S: Final = 60  # core takes what a gateway told as complete up to its last beat
 GRACE_S: Final = 3  # for running answers when the gateway is stopped
 
@@ -92,6 +93,16 @@ async def _run(settings: GatewaySettings, tls: Tls | None, link: Link, proxy: Pr
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         proxy.pool.close()
+
+
+async def _stay_linked(link: Link) -> None:
+    """A fault on the line to core must not close the model to the shop."""
+    while True:
+        try:
+            await link.run()
+        except Exception as error:
+            log.error("the line to core failed and is begun anew: %s", type(error).__name__)
+        await asyncio.sleep(RELINK_S)
 
 
 async def _sweep(proxy: Proxy) -> None:
