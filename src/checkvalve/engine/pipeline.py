@@ -11,7 +11,7 @@ from time import monotonic
 from traceback import format_tb
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
@@ -79,6 +79,7 @@ class Chunk:
         self._db, self._registers, self._repeat_key = db, registers, repeat_key
         self.sensors = {r.keyid: (r.kind, r.site) for r in db.execute(select(sensors.c.keyid, sensors.c.kind, sensors.c.site))}
         self.highest = dict(highest)  # sequence number of each sensor
+        self.moved = False
         self._last_seen: dict[str, int] = {}
         self._rows: list[dict[str, Any]] = []
         self._findings: list[dict[str, Any]] = []
@@ -189,11 +190,15 @@ class Chunk:
         for sensor, times in self._contacts.items():
             if self.kind(sensor) != "import":
                 completeness.in_contact(self._db, sensor, times)
-        for sensor, at_ms in self._last_seen.items():
-            self._db.execute(update(sensors).where(sensors.c.keyid == sensor).values(last_seen_ms=at_ms))
-            known = {"highest": self.highest[sensor]}
-            statement = upsert(sequences).values(sensor=sensor, **known)
-            self._db.execute(statement.on_conflict_do_update(index_elements=["sensor"], set_=known))
+        if self._last_seen:
+            seen = update(sensors).where(sensors.c.keyid == bindparam("of")).values(last_seen_ms=bindparam("at_ms"))
+            self._db.execute(seen, [{"of": sensor, "at_ms": at_ms} for sensor, at_ms in self._last_seen.items()])
+            numbers = upsert(sequences)
+            highest = {"highest": numbers.excluded.highest}
+            self._db.execute(
+                numbers.on_conflict_do_update(index_elements=["sensor"], set_=highest),
+                [{"sensor": sensor, "highest": self.highest[sensor]} for sensor in self._last_seen],
+            )
 
     def _compare(self) -> None:
         """Calls of a model with what the gateways told; a bug in it holds up nothing."""
@@ -254,13 +259,14 @@ class Pipeline:
                         await asyncio.sleep(max(0.0, started + PACE_SECONDS - monotonic()))
                     started = monotonic()
                     try:
-                        await loop.run_in_executor(self._thread, self._chunk)
+                        moved = await loop.run_in_executor(self._thread, self._chunk)
                     except Exception:  # a full disk: nothing of the chunk was kept, it is tried again
                         log.exception("entries from %d on cannot be digested now", self._position)
                         await asyncio.sleep(STUMBLE_SECONDS)
                         continue
                     self._resolve()
-                    self._changed.ring()
+                    if moved:
+                        self._changed.ring()
         finally:
             self._thread.shutdown(wait=True)
 
@@ -290,7 +296,8 @@ class Pipeline:
                 future.set_result(None)
         self._waiting = [(e, f) for e, f in self._waiting if not f.done()]
 
-    def _chunk(self) -> None:
+    def _chunk(self) -> bool:
+        """Digest some entries. Whether more came of them than rows of events: only then has the worker something to look at."""
         started = monotonic()
         entries = self._journal.read_many(self._position, CHUNK)
         until = self._position + len(entries)
@@ -305,6 +312,7 @@ class Pipeline:
         self._pace += (pace - self._pace) * 0.2
         self._position = until
         self._highest = chunk.highest
+        return chunk.moved
 
     def _safely(self, db: Connection, chunk: "Chunk", opened: Opened) -> None:
         try:
@@ -314,9 +322,11 @@ class Pipeline:
                 seen = chunk.observe(opened, opened.clear)
                 if not self._concerns(chunk, seen):
                     return
+                chunk.moved = True
                 with db.begin_nested():
                     self._event(db, chunk, seen)
             elif opened.header.kind == "decision":
+                chunk.moved = True
                 with db.begin_nested():
                     self._decision(db, opened, decisions.parse(opened.clear))
         except Exception as error:  # a bug in a reducer: keep the entry, say so, go on
