@@ -261,6 +261,10 @@ def test_in_a_network_each_site_is_a_shop_of_its_own(network: Site) -> None:
             assert fetch(second + "wp/v2/posts")[0] == 200
         names = sorted(path.name for path in (network.root / "wp-content" / "checkvalve").glob("*.json"))
         assert names == ["state-1.json", "state-2.json"]
+        # The administrator of one site is not the network's.
+        user = "$id = wp_insert_user(array('user_login' => 'one', 'user_pass' => 'x', 'role' => 'administrator'));"
+        may = "foreach (array('manage_options', Checkvalve\\Admin\\Page::capability()) as $c) { echo (int) user_can($id, $c); }"
+        assert network.php(on_second(user + may)) == "10"
         # An order of another site's core means nothing here.
         assert cores[0].sync(second + "checkvalve/v1/sync")[0] in (401, 403)
         # Somebody switches the plugin off on the first site: the second stays contained.

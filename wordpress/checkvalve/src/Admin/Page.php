@@ -12,8 +12,7 @@ use Checkvalve\Refused;
  */
 final class Page {
 
-	const SLUG       = 'checkvalve';
-	const CAPABILITY = 'manage_options';
+	const SLUG = 'checkvalve';
 
 	/** @var Pairing */
 	private $pairing;
@@ -38,7 +37,7 @@ final class Page {
 	}
 
 	public function add(): void {
-		$hook = add_management_page( 'Checkvalve', 'Checkvalve', self::CAPABILITY, self::SLUG, array( $this, 'show' ) );
+		$hook = add_management_page( 'Checkvalve', 'Checkvalve', self::capability(), self::SLUG, array( $this, 'show' ) );
 		add_action(
 			'admin_enqueue_scripts',
 			static function ( $current ) use ( $hook ) {
@@ -86,8 +85,13 @@ final class Page {
 		return admin_url( 'tools.php?page=' . self::SLUG );
 	}
 
+	/** Pairing makes this server call an address; in a network that is not for the administrator of one site. */
+	public static function capability(): string {
+		return is_multisite() ? 'manage_network_plugins' : 'manage_options';
+	}
+
 	private function allow( string $action ): void {
-		if ( ! current_user_can( self::CAPABILITY ) ) {
+		if ( ! current_user_can( self::capability() ) ) {
 			wp_die( 'You may not do this.', 403 );
 		}
 		check_admin_referer( $action );
