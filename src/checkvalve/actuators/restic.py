@@ -22,7 +22,7 @@ PASSED_ON: Final = ("PATH", "TMPDIR", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 
-_SAID: Final = (  # what the program prints -> code, what to do
+_SAID: Final = (  # what the program prints -> code, what to do; the first that fits
     (
         "no space left on device",
         "disk_full",
@@ -31,15 +31,15 @@ _SAID: Final = (  # what the program prints -> code, what to do
     ("disk quota exceeded", "disk_full", "the repository's quota is used up; free space and run it again"),
     ("file too large", "disk_full", "the repository's disk takes no more; free space and run it again"),
     ("wrong password or no key found", "wrong_password", "the password file does not open this repository"),
+    ("unable to create lock", "locked", "another program works on this repository; wait for it to end"),
+    ("403 forbidden", "refused", "the server takes nothing away and overwrites nothing; the vault alone may do that"),
+    ("401 unauthorized", "refused", "the server does not know this name and password"),
+    ("connection refused", "away", "the vault does not answer; start `checkvalve modelstate serve` there"),
     (
         "is there a repository at the following location",
         "no_repository",
         "there is no repository; run `checkvalve modelstate enrol`",
     ),
-    ("unable to create lock", "locked", "another program works on this repository; wait for it to end"),
-    ("403 forbidden", "refused", "the server takes nothing away and overwrites nothing; the vault alone may do that"),
-    ("401 unauthorized", "refused", "the server does not know this name and password"),
-    ("connection refused", "away", "the vault does not answer; start `checkvalve modelstate serve` there"),
 )
 _DAMAGE: Final = (
     "ciphertext verification failed",

@@ -6,10 +6,12 @@ import sys
 from importlib import import_module
 
 from checkvalve import __version__
+from checkvalve.actuators.restic import ResticError
 from checkvalve.cli.output import BAD, complain
 from checkvalve.engine.errors import EngineError, JournalError
 from checkvalve.gateway.settings import GatewayError
 from checkvalve.incidents.case import IncidentError
+from checkvalve.modelstates.errors import ModelStateError
 from checkvalve.playbooks.types import PlaybookError
 from checkvalve.regimes.law import RegimeError
 from checkvalve.regimes.severity import SeverityError
@@ -22,13 +24,18 @@ COMMANDS = {
     "evidence": "evidence",
     **dict.fromkeys(("case", "notice"), "cases"),
     **dict.fromkeys(("deadline", "applicability", "severity"), "law"),
+    "page": "page",
     "posture": "posture",
     "plugin": "plugin",
     "playbook": "playbook",
     "detect": "detect",
+    "modelstate": "modelstate",
 }
 
-EXPECTED = (EngineError, GatewayError, IncidentError, PlaybookError, RegimeError, SeverityError, JournalError)
+EXPECTED = (
+    *(EngineError, GatewayError, IncidentError, PlaybookError, RegimeError, SeverityError, JournalError),
+    *(ModelStateError, ResticError),
+)
 
 
 class Parser(argparse.ArgumentParser):

@@ -53,8 +53,10 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     action("list", _list, "the states, newest last")
     found = action("find", _find, "which states hold leaked data, without restoring any")
     _whom(found)
-    verified = action("verify", _verify, "a restored directory, or a state's every byte in the repositories")
-    verified.add_argument("what", metavar="DIR|STATE", help="a directory made by restore, or a state's id")
+    verified = action("verify", _verify, "a restored directory, or every byte of signed states in the repositories")
+    verified.add_argument(
+        "what", nargs="?", metavar="DIR|STATE", help="a directory made by restore, or a state; default: all states"
+    )
     brought = action("restore", _restore, "propose the newest clean composition; with --to bring it back")
     _whom(brought)
     brought.add_argument("--to", metavar="DIR", help="a directory that does not exist yet, beside the running state")
@@ -72,8 +74,10 @@ def _whom(parser: argparse.ArgumentParser) -> None:
 
 
 def _enrol(arguments: argparse.Namespace) -> int:
-    vault = open_vault(data_dir(arguments.data))
-    described = enrol(vault, _text(arguments.file))
+    text = _text(arguments.file)
+    description.parse(text)  # before anything is made
+    vault = open_vault(data_dir(arguments.data), make=True)
+    described = enrol(vault, text)
     if arguments.json:
         print_json({"components": sorted(described.components), "credentials": str(vault.credentials)})
     else:
@@ -99,8 +103,12 @@ def _snapshot(arguments: argparse.Namespace) -> int:
         with _bars(arguments) as bar:
             taken = vault_snapshot.take(described, target, data / "staging", now_ms(), bar)
         return _told(arguments, taken, None)
-    vault = open_vault(data)
-    described = enrol(vault, _text(arguments.file))
+    if arguments.credentials:
+        raise EngineError("no_server", "--credentials goes with --to URL")
+    text = _text(arguments.file)
+    description.parse(text)  # before anything is made
+    vault = open_vault(data, make=True)
+    described = enrol(vault, text)
     vault_scan.heal(vault)
     with _bars(arguments) as bar:
         taken = vault_snapshot.take(described, vault_snapshot.local(vault), vault.scratch, now_ms(), bar)
@@ -304,10 +312,13 @@ def _answer(found: vault_restore.Found, identifiers: int) -> dict[str, Any]:
 
 def _verify(arguments: argparse.Namespace) -> int:
     vault = open_vault(data_dir(arguments.data))
-    state = next((s for s in vault.states() if s.id == arguments.what), None)
-    if state is None and not Path(arguments.what).is_dir():
+    states = [s for s in vault.states() if arguments.what in (None, s.id)]
+    if arguments.what is not None and not states and not Path(arguments.what).is_dir():
         raise EngineError("not_found", f"{arguments.what} is neither a signed state nor a directory")
-    wrong = vault_restore.verify_state(vault, state) if state else vault_restore.verify_directory(vault, Path(arguments.what))
+    if states or arguments.what is None:
+        wrong = vault_restore.verify_states(vault, states)
+    else:
+        wrong = vault_restore.verify_directory(vault, Path(arguments.what))
     if arguments.json:
         print_json({"ok": not wrong, "errors": wrong})
     else:

@@ -153,10 +153,14 @@ def digest_of_names(names: list[str]) -> str:
     return hashlib.sha256("".join(f"{n}\n" for n in names).encode()).hexdigest()
 
 
-def open_vault(data: Path) -> Vault:
-    """The vault of a data directory, made if need be."""
-    make_private(data)
+def open_vault(data: Path, *, make: bool = False) -> Vault:
+    """The vault of a data directory. Only what writes makes one: a question to none is an EngineError."""
     directory = data / "vault"
+    if not make and not (directory / "keys" / "sign.key").exists():
+        raise EngineError(
+            "no_vault", f"there are no model states in {data}; run `checkvalve modelstate snapshot FILE` or give --data DIR"
+        )
+    make_private(data)
     for part in ("", "repositories", "credentials", "manifests", "keys", "cache"):
         make_private(directory / part)
     return Vault(

@@ -143,14 +143,19 @@ def verify_directory(vault: Vault, directory: Path) -> list[str]:
     return lines
 
 
-def verify_state(vault: Vault, state: State) -> list[str]:
-    """Every byte of a state, read out of the repositories as they were when it was signed."""
-    lines = []
-    for version in state.versions:
-        try:
-            lines += manifest.flaws(version, _stored(vault, state, version))
-        except (EngineError, ResticError) as error:
-            lines.append(f"{version.component}: {error.hint}")
+def verify_states(vault: Vault, states: Sequence[State]) -> list[str]:
+    """Every byte of these states, read out of the repositories as they were when each was signed."""
+    lines, done = [], set()
+    for state in states:
+        for version in state.versions:
+            same = version.component, version.tree, state.sealed[version.component]
+            if same in done:
+                continue
+            done.add(same)
+            try:
+                lines += manifest.flaws(version, _stored(vault, state, version))
+            except (EngineError, ResticError) as error:
+                lines.append(f"{version.component} of {state.id}: {error.hint}")
     return lines
 
 

@@ -125,8 +125,8 @@ def _files(name: str, root: Path) -> list[Path]:
     for directory, inner, files in os.walk(root):
         for each in (*inner, *files):
             path = Path(directory) / each
-            if path.is_symlink():
-                raise EngineError("has_links", f"component {name}: {path} is a symbolic link; put the file itself there")
+            if not (path.is_dir() or path.is_file()) or path.is_symlink():
+                raise EngineError("not_a_file", f"component {name}: {path} is a link or a device; put the file itself there")
         found += [Path(directory) / f for f in files]
     return sorted(found)
 

@@ -11,7 +11,6 @@ Caches and conversation logs are no component: they are kept as evidence, never 
 """
 
 import re
-from pathlib import PurePosixPath
 from typing import Final, Literal
 
 import msgspec
@@ -56,7 +55,7 @@ def _check(found: Description) -> None:
     for name, component in components.items():
         if not _NAME.fullmatch(name):
             raise ModelStateError("bad_description", f"component {name[:40]!r}: lower-case letters, digits, - and _ only")
-        if not PurePosixPath(component.path).is_absolute():
+        if not component.path.startswith("/"):
             raise ModelStateError("bad_description", f"component {name}: its path must be absolute")
         if component.kind in ("adapters", "index", "prompts") and component.needs is None:
             raise ModelStateError("bad_description", f"component {name}: `needs` must name the weights it fits")

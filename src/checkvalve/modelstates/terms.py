@@ -81,14 +81,17 @@ def _addresses(folded: str, *, glued: bool) -> Iterator[str]:
 
 
 def _opens(local: str, at: int) -> bool:
-    return at == 0 or not local[at - 1].isalnum()
+    """Also after a letter of another script: some are written without spaces."""
+    return at == 0 or not local[at - 1].isalnum() or ord(local[at - 1]) > 127
 
 
 def _ends(domain: str, *, glued: bool) -> Iterator[int]:
-    """Where a domain may end: at its end, before each label after the second, when glued after any letter."""
+    """Where a domain may end: at its end, before each label after the second and before another script; glued: anywhere."""
     dots = [i for i, c in enumerate(domain) if c == "."]
     yield len(domain)
     yield from dots[1:]
+    if not domain.isascii():
+        yield next(i for i, c in enumerate(domain) if ord(c) > 127)
     if glued and dots:
         yield from range(dots[0] + 3, min(len(domain), dots[0] + RAW_DOMAIN))
 

@@ -33,6 +33,7 @@ FILES: dict[str, Any] = {
     "people.jsonl": {"ref": "customer:901", "email": "nine@example.com", "name": "Nine Hundred", "order_ids": [901]},
     "inferences.jsonl": {"id": "c-1", "completion": "write to nine@example.com"},
     "profile.json": PROFILE,
+    "rota.json": {"contacts": {"owner": {"urls": ["json://127.0.0.1:9/"]}}, "rungs": [{"contacts": ["owner"]}]},
     "particulars.json": {"insurer": "Example Insurance", "customers_in": ["DE"]},
     "severity.json": {"confirmed": SET, "worst_case": SET},
     "state.yaml": {"components": {"playbooks": {"kind": "training", "path": str(PLAYBOOK.parent)}}},
@@ -77,6 +78,8 @@ EXAMPLES: dict[tuple[str, ...], Example] = {
     ("case", "reason"): Example((CASE, "a test"), {"entry"}),
     ("case", "decide"): Example((CASE, "--notify", "--reason", "a test"), {"entry"}),
     ("case", "particulars"): Example(("particulars.json",), {"entry"}),
+    ("page", "rota"): Example(("rota.json",), {"contacts", "rungs"}),
+    ("page", "test"): Example((), {"reached", "failed", "entry"}, 1),
     ("notice", "draft"): Example((CASE,), {"regime", "incident", "version", "fields"}),
     ("notice", "filed"): Example((CASE, "--reference", "a test"), {"entry", "version", "clock"}),
     ("deadline",): Example(
@@ -121,6 +124,7 @@ class Desk:
         (home / "deep").write_bytes(b'{"a":' * 20_000)
         (home / "empty").touch()
         (home / "other.json").write_text('{"lines": [1, "two", null], "regimes": 5, "confirmed": []}\n[1]\n"x"\n')
+        shutil.copy(home / "rota.json", self.data / "paging.json")
         self.made: dict[str, str] = {}
         self.made[CASE] = json.loads(self.type("case", "list", "--json").out)["cases"][0]["id"]
 
