@@ -20,6 +20,7 @@ BATCH_LINES: Final = 200
 BATCH_BYTES: Final = 4 * 1024 * 1024
 WAIT_S: Final = 20
 SYNC_S: Final = 0.05
+GATHER_S: Final = 0.01
 MAX_ANSWER: Final = 256 * 1024 * 1024
 # Core is away, or what answers in its place does not speak as core does: patience is right for both.
 UNREACHABLE: Final = (
@@ -73,8 +74,8 @@ class Link:
             except UNREACHABLE as error:
                 self.last_error = f"core does not answer ({type(error).__name__})"
                 pause = min(pause * 2, 15)
-            if pause > 0.2:
-                await asyncio.sleep(pause)
+            # What comes right after a batch is gathered for the next one: a batch costs more than an event.
+            await asyncio.sleep(pause if pause > 0.2 else GATHER_S)
 
     async def _send(self, session: aiohttp.ClientSession, batch: list[tuple[int, bytes]]) -> bool:
         body = b"\n".join(line for _, line in batch) + b"\n"
