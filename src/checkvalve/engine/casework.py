@@ -148,7 +148,7 @@ def profile_of(shop: Organisation, more: Particulars) -> Profile:
     )
 
 
-def _place(document_id: str, shop: Organisation) -> Place | None:
+def place_of(document_id: str, shop: Organisation) -> Place | None:
     """Whose holidays count; a country that has no calendar counts none, which is never later."""
     if document_id not in regimes():
         return None
@@ -183,7 +183,7 @@ def prepare(
     wish = replace(
         wish,
         before=_filed_before(db, incident, document_id, wish.lang),
-        where=_place(document_id, organisation_of(db, incident.site)),
+        where=place_of(document_id, organisation_of(db, incident.site)),
     )
     return draft(wanted, incident, facts, scope, (db.scalar(known) or 0) + 1, from_ms(now_ms), wish)
 

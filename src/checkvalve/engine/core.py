@@ -19,6 +19,7 @@ from checkvalve.engine.importer import Importer
 from checkvalve.engine.ingest import Accepted, Ingest
 from checkvalve.engine.local_api import Gatekeeper
 from checkvalve.engine.orders import OrderBook
+from checkvalve.engine.paging import Pager
 from checkvalve.engine.pairing import Pairing
 from checkvalve.engine.pipeline import Pipeline
 from checkvalve.engine.settings import Settings, make_private, require_private
@@ -56,6 +57,7 @@ class Core:
         self.pairing = Pairing(state, identity, settings, self.ingest.next_sequence)
         hands = Hands(state, journal, self.orders, identity, self.changed, self.decide, now_ms)
         self.worker = Worker(state, hands, self.orders, self.decide, settings, self.changed, now_ms)
+        self._paging: asyncio.Task[None] | None = None
         self._digesting: asyncio.Task[None] | None = None
         self._sealing: asyncio.Task[None] | None = None
         self._anchoring: asyncio.Task[None] | None = None
@@ -74,11 +76,16 @@ class Core:
         self._retaining = asyncio.create_task(self._retain())
         self._anchoring = asyncio.create_task(anchoring.keep_anchoring(self.settings, self.identity))
         await self.worker.start()
+        self._paging = asyncio.create_task(Pager(self).run())
 
     async def stop(self) -> None:
         await self.worker.stop()
         await self.committer.stop()
-        tasks = [task for task in (self._digesting, self._sealing, self._anchoring, self._retaining) if task is not None]
+        tasks = [
+            task
+            for task in (self._paging, self._digesting, self._sealing, self._anchoring, self._retaining)
+            if task is not None
+        ]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

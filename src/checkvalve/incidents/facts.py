@@ -231,6 +231,10 @@ def _people(case: _Case) -> Iterable[Fact]:
         yield case.known("controller", ", ".join(p for p in (name, address, country) if p), source)
     else:
         yield case.missing("controller", "not_entered")
+    if name:
+        yield case.known("controller_name", name, case.say("sources.entered"))
+    else:
+        yield case.missing("controller_name", "not_entered")
     yield from for_people(case.words, case.scope.confirmed.categories)
 
 

@@ -15,6 +15,7 @@ from checkvalve.incidents.wording import Wording
 NAME: Final = re.compile(r"\{(\w+)\}")
 # The question behind a fact that is another's short form.
 ASKED: Final[Mapping[str, str]] = {
+    "controller_name": "controller",
     "measures_plain": "measures_taken",
     "record_kinds": "record_categories",
     "your_data": "groups",

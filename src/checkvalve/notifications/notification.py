@@ -184,6 +184,11 @@ def _start(clock: ClockRule | None, incident: Incident) -> tuple[int | None, str
             return incident.aware_or_assumed_ms, "detection" if incident.aware_ms is None else "stated"
 
 
+def clock_due(document: Document, clock: ClockRule, incident: Incident, where: Place | None = None) -> datetime | None:
+    """When this clock of the case ends; None while it has no end or has not started."""
+    return _due(document, clock, _start(clock, incident)[0], where)
+
+
 def _due(document: Document, clock: ClockRule | None, start: int | None, where: Place | None) -> datetime | None:
     if clock is None or start is None:
         return None

@@ -11,7 +11,7 @@ from starlette.routing import Mount
 
 from checkvalve.engine.core import Core
 from checkvalve.engine.errors import EngineError
-from checkvalve.web import local, sensors
+from checkvalve.web import acknowledge, local, sensors
 from checkvalve.web.console import console_app
 
 SWITCH_SECONDS = 0.0005  # a sensor does not wait for the digesting thread to pause
@@ -26,7 +26,9 @@ def build_app(core: Core) -> Starlette:
         finally:
             await core.stop()
 
-    app = Starlette(routes=[*sensors.ROUTES, *local.ROUTES, Mount("/", console_app(core))], lifespan=lifespan)
+    app = Starlette(
+        routes=[*sensors.ROUTES, *local.ROUTES, *acknowledge.ROUTES, Mount("/", console_app(core))], lifespan=lifespan
+    )
     app.state.core = core
     return app
 

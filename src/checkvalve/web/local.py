@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from checkvalve.engine import looking, retention, statements
+from checkvalve.engine import looking, paging_drill, retention, statements
 from checkvalve.engine.core import Core
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.importer import MAX_BATCH
@@ -83,7 +83,14 @@ async def state(request: Request) -> Response:
         raise EngineError("bad_request", str(error)) from error
 
 
+@answers_errors
+async def page_test(request: Request) -> Response:
+    core, body = await _admitted(request)
+    return Json(await paging_drill.tested(core, _decoded(body, paging_drill.Testing)))
+
+
 ROUTES = [
+    Route(paging_drill.PATH, page_test, methods=["POST"]),
     Route(statements.PATH, state, methods=["POST"]),
     Route("/v1/local/import", import_records, methods=["POST"]),
     Route("/v1/local/find", find, methods=["POST"]),

@@ -1,0 +1,117 @@
+"""The rota: who is paged, in which order, over which channels. `paging.json` in the data directory, its owner's alone.
+
+    {"contacts": {"owner": {"urls": ["mailtos://…"], "away": [["2026-12-24T00:00:00Z", "2026-12-27T00:00:00Z"]]}},
+     "rungs": [{"contacts": ["owner"], "wait_minutes": 10}], "repeat_minutes": 15, "repeats": 4}
+
+A contact is a call sign (a role, no name): it stands in the log. Absence is a span; delegation is another contact in the rung.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from checkvalve.engine.errors import EngineError
+from checkvalve.engine.settings import Settings, make_private
+from checkvalve.incidents.escalation import Rota, Rung
+from checkvalve.regimes.deadline import parse_time
+from checkvalve.regimes.law import RegimeError
+from checkvalve.transports import pages
+
+CALL_SIGN: Final = re.compile(r"[a-z0-9_-]{1,32}")
+MAX_BYTES: Final = 262_144
+
+
+class Contact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    urls: list[str]
+    away: list[tuple[str, str]] = []
+
+
+class RungFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    contacts: list[str]
+    wait_minutes: int = 10
+
+
+class RotaFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    contacts: dict[str, Contact]
+    rungs: list[RungFile]
+    repeat_minutes: int = 15
+    repeats: int = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paging:
+    rota: Rota
+    urls: dict[str, tuple[str, ...]]
+
+
+def path(settings: Settings) -> Path:
+    return settings.data / "paging.json"
+
+
+def load(settings: Settings) -> Paging | None:
+    """None when there is no rota. EngineError when it cannot be read."""
+    try:
+        raw = path(settings).read_bytes()
+    except FileNotFoundError:
+        return None
+    return read(raw)
+
+
+def install(settings: Settings, raw: bytes) -> Paging:
+    """Check a rota and put it in force at once."""
+    found = read(raw)
+    make_private(settings.data)
+    target, fresh = path(settings), path(settings).with_suffix(".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(raw)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(target)
+    return found
+
+
+def read(raw: bytes) -> Paging:
+    """The rota, or EngineError naming what is wrong and no URL."""
+    try:
+        if len(raw) > MAX_BYTES:
+            raise _bad("it is too long")
+        file = msgspec.json.decode(raw, type=RotaFile)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise _bad(str(error)[:200]) from error
+    for name, contact in file.contacts.items():
+        if not CALL_SIGN.fullmatch(name):
+            raise _bad("a contact is named by a call sign of a-z, 0-9, - and _, like owner or on-call")
+        if not contact.urls or not all(pages.usable(u) for u in contact.urls):
+            raise _bad(f"{name} has no channel, or one that cannot be used; see the list of Apprise services")
+    _check_rungs(file)
+    away = {n: tuple(_span(n, a) for a in c.away) for n, c in file.contacts.items()}
+    rungs = tuple(Rung(contacts=tuple(r.contacts), wait_minutes=r.wait_minutes) for r in file.rungs)
+    rota = Rota(rungs=rungs, away=away, repeat_minutes=file.repeat_minutes, repeats=file.repeats)
+    return Paging(rota=rota, urls={n: tuple(c.urls) for n, c in file.contacts.items()})
+
+
+def _check_rungs(file: RotaFile) -> None:
+    if not file.rungs or not all(r.contacts for r in file.rungs):
+        raise _bad("at least one rung, and in each somebody")
+    if unknown := sorted({c for r in file.rungs for c in r.contacts} - set(file.contacts)):
+        raise _bad(f"a rung names {unknown[0][:32]!r}, who is no contact")
+    waits = [*(r.wait_minutes for r in file.rungs), file.repeat_minutes]
+    if not all(1 <= w <= 240 for w in waits) or not 0 <= file.repeats <= 50:
+        raise _bad("waits are 1 to 240 minutes, repeats 0 to 50")
+
+
+def _span(name: str, away: tuple[str, str]) -> tuple[int, int]:
+    try:
+        first, last = (int(parse_time(t).timestamp() * 1000) for t in away)
+    except RegimeError as error:
+        raise _bad(f"{name} is away at {error}") from error
+    return first, last
+
+
+def _bad(why: str) -> EngineError:
+    return EngineError("bad_rota", f"the rota cannot be used: {why}")

@@ -1,0 +1,135 @@
+"""Who is to be paged next about a case. Pure: alarms, what was paged, what was acknowledged and the time go in.
+
+Page -> acknowledge -> time-out -> next rung -> all hands, repeated a bounded number of times. An acknowledgement ends the
+alarms of its case that were raised before it; a clock that falls below its next margin is a new alarm. No quiet hours: a
+leak of other people's data is always of the worst kind.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from checkvalve.incidents.case import Incident
+
+MARGINS_H: Final = (24, 12, 6, 3, 1, 0)  # hours left of a clock at which people are told; 0: it has run out
+MINUTE_MS, HOUR_MS = 60_000, 3_600_000
+GIVE_UP_MS: Final = 24 * HOUR_MS  # an alarm that nobody could be told of for so long is told by the console alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """People paged together, and how long they have to acknowledge."""
+
+    contacts: tuple[str, ...]
+    wait_minutes: int = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rota:
+    """`away`: for each contact, spans of time (ms) in which it is not paged, except by all hands."""
+
+    rungs: tuple[Rung, ...]
+    away: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    repeat_minutes: int = 15
+    repeats: int = 4
+
+    @property
+    def everybody(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(c for r in self.rungs for c in r.contacts))
+
+    def present(self, rung: int, now_ms: int) -> tuple[str, ...]:
+        """Whom a rung reaches now; beyond the last rung it is everybody."""
+        if rung >= len(self.rungs):
+            return self.everybody
+        spans = self.away
+        return tuple(c for c in self.rungs[rung].contacts if not any(a <= now_ms < b for a, b in spans.get(c, ())))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A clock of the case. `met`: a person filed, or decided with a reason that no notice is given."""
+
+    clock: str
+    due_ms: int
+    met: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """`id` is the same every time it is worked out. `due_ms` is the clock's, where it is about one."""
+
+    id: str
+    reason: str
+    raised_ms: int
+    clock: str = ""
+    due_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paged:
+    """A page that went out. `reached`: at least one channel took it."""
+
+    alarm: str
+    rung: int
+    at_ms: int
+    reached: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """To be sent now."""
+
+    alarm: Alarm
+    rung: int
+    contacts: tuple[str, ...]
+
+
+def alarms(incident: Incident, clocks: Iterable[Running], now_ms: int) -> list[Alarm]:
+    """What people have to know of now. Of the margins of a clock only the smallest that has been passed."""
+    found = []
+    if incident.status != "closed":
+        found.append(Alarm(id="leak", reason="leak", raised_ms=incident.detected_ms))
+        if incident.containment_failed_ms is not None and incident.contained_ms is None:
+            found.append(Alarm(id="containment", reason="containment_failed", raised_ms=incident.containment_failed_ms))
+    for clock in clocks:
+        passed = [m for m in MARGINS_H if now_ms >= clock.due_ms - m * HOUR_MS]
+        if passed and not clock.met:
+            margin = min(passed)
+            raised = clock.due_ms - margin * HOUR_MS
+            reason = "clock_margin" if margin else "clock_over"
+            alarm_id = f"{clock.clock}.{clock.due_ms}.{margin}h"  # another awareness is another clock
+            found.append(Alarm(id=alarm_id, reason=reason, raised_ms=raised, clock=clock.clock, due_ms=clock.due_ms))
+    return found
+
+
+def due_pages(
+    raised: Iterable[Alarm], paged: Sequence[Paged], acknowledged_ms: Sequence[int], rota: Rota, now_ms: int
+) -> list[Page]:
+    """The pages to send now, at most one for an alarm."""
+    found = []
+    for alarm in raised:
+        mine = sorted((p for p in paged if p.alarm == alarm.id), key=lambda p: p.at_ms)
+        if mine and any(at >= mine[0].at_ms for at in acknowledged_ms):
+            continue
+        rung = _next_rung(mine, rota, now_ms)
+        if rung is not None and (contacts := rota.present(rung, now_ms)):
+            found.append(Page(alarm=alarm, rung=rung, contacts=contacts))
+    return found
+
+
+def _next_rung(mine: Sequence[Paged], rota: Rota, now_ms: int) -> int | None:
+    last = len(rota.rungs)
+    if not mine:
+        return _manned(0, rota, now_ms)
+    newest = mine[-1]
+    if newest.rung >= last:  # all hands were called: again, so many times
+        calls = sum(p.rung >= last for p in mine)
+        waited = now_ms >= newest.at_ms + rota.repeat_minutes * MINUTE_MS
+        return last if waited and calls <= rota.repeats and now_ms < mine[0].at_ms + GIVE_UP_MS else None
+    wait = rota.rungs[newest.rung].wait_minutes * MINUTE_MS if newest.reached else 0
+    return _manned(newest.rung + 1, rota, now_ms) if now_ms >= newest.at_ms + wait else None
+
+
+def _manned(rung: int, rota: Rota, now_ms: int) -> int:
+    """The first rung from here on that reaches somebody; all hands when none does."""
+    return next((r for r in range(rung, len(rota.rungs)) if rota.present(r, now_ms)), len(rota.rungs))
