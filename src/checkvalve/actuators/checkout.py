@@ -39,6 +39,7 @@ class CheckoutReport(msgspec.Struct, frozen=True, kw_only=True):
     steps: dict[str, int]
     total: str | None = None
     currency: str | None = None
+    paid: str | None = None  # the total as people write it
     methods: list[str] = []
     order: int | None = None
     cancelled: bool = False
@@ -75,6 +76,7 @@ class CheckoutProbe:
             steps=walk.steps,
             total=walk.total,
             currency=walk.currency,
+            paid=walk.paid,
             methods=walk.methods,
             order=walk.order,
             cancelled=walk.cancelled,
@@ -91,6 +93,7 @@ class _Walk:
         self.steps: dict[str, int] = {}
         self.total: str | None = None
         self.currency: str | None = None
+        self.paid: str | None = None
         self.methods: list[str] = []
         self.order: int | None = None
         self.cancelled = False
@@ -139,7 +142,8 @@ class _Walk:
         self.methods = [str(m) for m in cart.get("payment_methods", [])]
         if cart.get("errors"):
             raise _BadCheckoutError(f"add to cart: the cart reports {len(cart['errors'])} error(s)")
-        expected = baseline.total if baseline else str(info["price"])
+        expected = (baseline.total if baseline else None) or str(info["price"])
+        self.paid = f"{_money(self.total, totals.get('currency_minor_unit'))} {self.currency}"
         if self.total != expected:
             said, due = (_money(t, totals.get("currency_minor_unit")) for t in (self.total, expected))
             raise _BadCheckoutError(f"wrong total: {said} instead of {due} {self.currency}")

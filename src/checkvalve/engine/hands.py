@@ -97,7 +97,7 @@ class Hands:
         report = await CheckoutProbe(self.session, self._pass).run(shop, self._baseline(command))
         data = msgspec.to_builtins(report)
         if report.ok:
-            return _outcome(command, "done", f"order {report.order} over {report.total} went through", data)
+            return _outcome(command, "done", f"order {report.order} over {report.paid} went through", data)
         return _outcome(command, "failed", report.why or "the checkout failed", data)
 
     def _pass(self, site: str) -> str:
