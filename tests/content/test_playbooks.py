@@ -1,19 +1,78 @@
 """The shipped playbooks: clean for the schemas and for us, and safe on every way through."""
 
+import json
 from importlib.resources import files
 
 import pytest
 
 from checkvalve.playbooks.linter import lint
-from checkvalve.playbooks.loader import shipped
+from checkvalve.playbooks.loader import choose, library, names, shipped
 from checkvalve.playbooks.simulate import MAX_PATHS, simulate
+from checkvalve.playbooks.types import Step
 
 FOLDER = files("checkvalve.content.playbooks")
 NAMES = sorted(f.name.removesuffix(".json") for f in FOLDER.iterdir() if f.name.endswith(".json"))
 
 
-def test_there_are_playbooks() -> None:
-    assert "plugin-exposes-customer-data" in NAMES
+ROLES = {
+    *("incident_lead", "wordpress_admin", "woocommerce", "ai_engineer", "dpo"),
+    *("communications", "controller", "hoster", "auditor"),
+}
+
+
+def test_there_is_one_for_each_kind_of_incident() -> None:
+    assert set(NAMES) == {
+        "card-skimmer-on-checkout",
+        "core-compromise",
+        "cross-session-cache-leak",
+        "false-alarm",
+        "leak-at-a-processor",
+        "model-or-adapter-stolen",
+        "plugin-exposes-customer-data",
+        "plugin-exposes-llm-endpoint",
+        "prompt-injection-exfiltration",
+        "stolen-admin-session",
+        "stolen-woocommerce-api-key",
+        "training-data-readable-from-web",
+        "unknown-caller-leaks",
+    }
+    assert names() == tuple(NAMES)
+    assert len(library()) == len(NAMES)
+
+
+@pytest.mark.parametrize("plugin", [True, False])
+@pytest.mark.parametrize("route", [True, False])
+@pytest.mark.parametrize("model", [True, False])
+def test_every_case_starts_one(plugin: bool, route: bool, model: bool) -> None:
+    expected = "plugin-exposes-customer-data" if plugin else "unknown-caller-leaks"
+    assert choose({"plugin": plugin, "route": route, "model": model}) == expected
+
+
+def test_one_alone_is_the_default() -> None:
+    assert [n for n in NAMES if shipped(n).trigger == {}] == ["plugin-exposes-customer-data"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_task_is_somebodys_and_no_approval_waits_for_ever(name: str) -> None:
+    for step in shipped(name).steps.values():
+        if any(c["type"] == "manual" for c in step.commands):
+            assert step.role in ROLES
+        if step.safeguard.approval is not None:
+            assert step.safeguard.approval.role in ROLES
+            assert step.safeguard.approval.timeout_s <= 900
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_narrower_order_comes_first(name: str) -> None:
+    width = ["strip_tools", "redact", "cut", "refuse", "block_route", "isolate_plugin"]
+    first = next(path for path in simulate(shipped(name)))
+    given = [step["name"] for step in first if step["kind"] == "order"]
+    actions = {s.name: json.loads(s.commands[0]["content"])["action"] for s in shipped(name).steps.values() if _orders(s)}
+    assert [width.index(actions[n]) for n in given] == sorted(width.index(actions[n]) for n in given)
+
+
+def _orders(step: Step) -> bool:
+    return any(c.get("command") == "POST /orders HTTP/1.1" for c in step.commands)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -24,7 +83,7 @@ def test_it_lints_clean(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_order_stands_between_two_checkouts_and_ends_by_itself(name: str) -> None:
     for step in shipped(name).steps.values():
-        if any(c.get("command") == "POST /orders HTTP/1.1" for c in step.commands):
+        if _orders(step):
             assert step.safeguard.invariant == "checkout"
             assert 0 < step.safeguard.ttl_s <= 86_400
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from rich.table import Table
 
+from checkvalve.cli import case_run
 from checkvalve.cli.output import OK, console, print_json
 from checkvalve.engine import offline, statements
 from checkvalve.engine.errors import EngineError
@@ -26,6 +27,7 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     actions = group.add_subparsers(dest="action", metavar="ACTION", required=True)
     listed = actions.add_parser("list", parents=[common], help="all cases")
     listed.set_defaults(run=_list)
+    case_run.add_parser(actions, common)
     show = actions.add_parser("show", parents=[common], help="one case: state, scope, steps, timeline")
     show.add_argument("case")
     show.set_defaults(run=_show)

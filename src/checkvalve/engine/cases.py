@@ -13,11 +13,10 @@ from checkvalve.engine.decisions import Decision
 from checkvalve.engine.runs import Moved
 from checkvalve.incidents import case
 from checkvalve.incidents.case import ExposureRecord, Incident, Transition
-from checkvalve.playbooks.types import Outcome
+from checkvalve.playbooks.loader import choose, names
+from checkvalve.playbooks.types import Outcome, OutcomeStatus
 from checkvalve.regimes.deadline import from_ms
 from checkvalve.store.schema import commands, incidents, notifications, organisation, transitions
-
-PLAYBOOK = "plugin-exposes-customer-data"
 
 
 def absorb(db: Connection, fresh: list[ExposureRecord], entry: int, at_ms: int) -> None:
@@ -44,19 +43,20 @@ def _new_case(db: Connection, records: list[ExposureRecord], entry: int, at_ms: 
     number = (db.scalar(select(func.count()).select_from(incidents)) or 0) + 1
     opened = case.opening(case.incident_id(number, from_ms(at_ms).year), records, entry, at_ms)
     incident = store(db, None, opened)
-    return _contain(db, incident, PLAYBOOK, entry, at_ms)
+    return _contain(db, incident, choose(_known(incident)), entry, at_ms)
 
 
 def _contain(
     db: Connection, incident: Incident, playbook: str, entry: int, at_ms: int, *, why: str = "", by: str = "core"
 ) -> Incident:
-    """Start a playbook for a case; `why` when it is not the first time."""
+    """Start a playbook for a case; `why` when it is not the first one."""
     retry, pause_ms = case.retry(incident) if by == "core" else (0, 0)
-    variables = {"plugin": incident.plugin, "route": incident.route}
+    variables = {"plugin": incident.plugin, "route": incident.route, "model": incident.model}
     started: dict[str, Any] = {"playbook": playbook, "run": runs.next_id(db, incident.id)}
     if why:
         started |= {"why": why, "retry": retry, "not_before_ms": at_ms + pause_ms}
-    incident = store(db, incident, case.change(incident, "containment_started", at_ms, (entry,), started, by))
+    kind = "containment_started" if by == "core" else "run_started"  # a person's playbook may be about anything
+    incident = store(db, incident, case.change(incident, kind, at_ms, (entry,), started, by))
     runs.begin(db, incident.id, playbook, variables, at_ms, pause_ms)
     return incident
 
@@ -67,7 +67,13 @@ def _contain_again(db: Connection, incident: Incident, entry: int, at_ms: int) -
         return incident
     closed = incident.last_closed_ms is not None and incident.last_closed_ms >= incident.started_ms
     why = "data was shown after the way out had been closed" if closed else "it had failed, and data was shown since"
-    return _contain(db, incident, runs.last_playbook(db, incident.id) or PLAYBOOK, entry, at_ms, why=why)
+    newest = runs.last(db, incident.id)
+    return _contain(db, incident, newest.playbook if newest else choose(_known(incident)), entry, at_ms, why=why)
+
+
+def _known(incident: Incident) -> dict[str, bool]:
+    """What triggers of playbooks ask: which parts of the way out are known."""
+    return {"plugin": incident.plugin is not None, "route": incident.route is not None, "model": incident.model is not None}
 
 
 def store(db: Connection, incident: Incident | None, transition: Transition) -> Incident:
@@ -111,9 +117,15 @@ def digest_decision(db: Connection, decision: Decision, entry: int) -> None:
             if incident is not None:
                 change = case.change(incident, decision.type, decision.at_ms, (entry,), data, decision.by)
                 store(db, incident, change)
+        case "run_asked":
+            incident = load(db, data["incident"])
+            if incident and incident.status != "closed" and data["playbook"] in names() and not runs.under_way(db, incident.id):
+                _contain(db, incident, data["playbook"], entry, decision.at_ms, why="a person asked for it", by=decision.by)
+        case "approval_given":
+            _approval(db, decision, entry)
         case "task_done":
             done = {"status": "done", "ended_ms": decision.at_ms, "outcome": {"by": decision.by, "note": data.get("note", "")}}
-            waiting = (commands.c.id == data["command"]) & (commands.c.status == "waiting")
+            waiting = (commands.c.id == data["command"]) & (commands.c.kind == "manual") & (commands.c.status == "waiting")
             db.execute(update(commands).where(waiting).values(**done))
         case "organisation_set":
             before = db.scalar(select(organisation.c.data).where(organisation.c.site == data["site"])) or {}
@@ -144,6 +156,15 @@ def _draft(db: Connection, decision: Decision, entry: int) -> None:
     store(db, incident, case.change(incident, "draft_ready", decision.at_ms, (entry,), data))
 
 
+def _approval(db: Connection, decision: Decision, entry: int) -> None:
+    data, who = decision.data, decision.by.removeprefix("user:")
+    if db.scalar(select(commands.c.kind).where(commands.c.id == data["command"])) != "approval":
+        return
+    said = f"{'approved' if data['approved'] else 'rejected'} by {who}" + (f": {data['reason']}" if data["reason"] else "")
+    status: OutcomeStatus = "done" if data["approved"] else "refused"
+    _go_on(db, Outcome(command=data["command"], status=status, detail=said, data={"by": decision.by}), decision.at_ms, entry)
+
+
 def _outcome(db: Connection, decision: Decision, entry: int) -> None:
     _go_on(db, msgspec.convert(decision.data["outcome"], Outcome), decision.at_ms, entry)
 
@@ -153,12 +174,15 @@ def _go_on(db: Connection, outcome: Outcome, at_ms: int, entry: int) -> None:
     moved = runs.take(db, outcome, at_ms, entry)
     incident = load(db, moved.command.incident) if moved is not None else None
     if moved is not None and incident is not None:
+        if moved.command.kind == "approval" and "by" not in outcome.data:  # nobody answered: people must learn of it
+            note = {"text": f"\u201c{moved.command.data['name']}\u201d: {outcome.detail}"}
+            incident = store(db, incident, case.change(incident, "note", at_ms, (entry,), note))
         _milestones(db, incident, moved, at_ms, entry)
 
 
 def _milestones(db: Connection, incident: Incident, moved: Moved, at_ms: int, entry: int) -> None:
     command = moved.command
-    closed = command.kind == "verify_closed" and moved.good
+    closed = command.kind == "verify_closed" and moved.good and command.data["route"] == incident.route
     if moved.finished and not closed and not incident.held and incident.route is None:
         closed = _ordered(db, command.run)  # no route to ask: the hands' word must do
     if closed and not incident.held:

@@ -33,11 +33,10 @@ def under_way(db: Connection, incident: str) -> bool:
     return bool(db.scalar(select(exists().where(runs.c.incident == incident, ~runs.c.done))))
 
 
-def last_playbook(db: Connection, incident: str) -> str | None:
-    """The name of the playbook of the newest run."""
-    found = db.execute(select(runs.c.id, runs.c.playbook).where(runs.c.incident == incident)).all()
-    newest = max(found, key=lambda r: int(r.id.rpartition(".run")[2]), default=None)
-    return newest.playbook if newest is not None else None
+def last(db: Connection, incident: str) -> Any:
+    """The row of the newest run, or None."""
+    found = db.execute(select(runs).where(runs.c.incident == incident)).all()
+    return max(found, key=lambda r: int(r.id.rpartition(".run")[2]), default=None)
 
 
 def begin(db: Connection, incident: str, playbook: str, variables: dict[str, str | None], at_ms: int, pause_ms: int) -> str:

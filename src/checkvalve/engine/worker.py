@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 
 from checkvalve.actuators.http import ShopError
 from checkvalve.actuators.wordpress import Shop
-from checkvalve.engine import cases, casework, completeness, decisions
+from checkvalve.engine import cases, casework, completeness, decisions, runs
 from checkvalve.engine.changed import Changed
 from checkvalve.engine.hands import Again, Decide, Hands
 from checkvalve.engine.orders import OrderBook
@@ -72,6 +72,7 @@ class Worker:
             try:
                 if await self._log_transitions():
                     self._drafts_due = True
+                await self._end_overdue()
                 self._start_commands()
                 if self._drafts_due:
                     self._drafts_due = not await self._write_drafts()
@@ -126,6 +127,16 @@ class Worker:
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
+    async def _end_overdue(self) -> None:
+        """Commands whose time is up while nobody carries them out, and approvals that nobody gave."""
+        query = select(commands).where(commands.c.status.in_(("queued", "waiting")), commands.c.kind != "manual")
+        with self._state.read() as db:
+            rows = db.execute(query.order_by(commands.c.position)).all()
+        now = self._now_ms()
+        late = [_late(row) for row in rows if (ends_ms := runs.deadline_ms(row)) is not None and ends_ms <= now]
+        if late:
+            await self._decide([decisions.draft("outcome", at_ms=now, outcome=msgspec.to_builtins(o)) for o in late])
+
     def _start_commands(self) -> None:
         due = (commands.c.status == "queued") & (commands.c.due_ms <= self._now_ms())
         unlogged = select(transitions.c.id).where(
@@ -149,11 +160,17 @@ class Worker:
                 task.add_done_callback(self._tasks.discard)
 
     async def _carry_out(self, row: Any) -> None:
+        ends_ms = runs.deadline_ms(row)
+        limit = asyncio.timeout(None if ends_ms is None else max(0, ends_ms - self._now_ms()) / 1000)
         try:
-            result = await self._hands.carry_out(row)
+            async with limit:
+                result = await self._hands.carry_out(row)
         except Exception as error:  # a bug in a hand is a failed command, not a stuck case
-            log.exception("command %s failed", row.id)
-            result = Outcome(command=row.id, status="failed", detail=f"internal error ({type(error).__name__})")
+            if limit.expired():
+                result = _late(row)
+            else:
+                log.exception("command %s failed", row.id)
+                result = Outcome(command=row.id, status="failed", detail=f"internal error ({type(error).__name__})")
         if isinstance(result, Again):
             self._later(row, result)
             return
@@ -201,3 +218,13 @@ class Worker:
                 completeness.in_contact(db, sensor, [now])
                 completeness.note_health(db, sensor, now, pending, 0)
             self._noted[sensor] = now, pending
+
+
+def _late(row: Any) -> Outcome:
+    """What becomes of a command when its time is up. An approval falls back on what the playbook says."""
+    if row.kind != "approval":
+        return Outcome(command=row.id, status="timeout", detail=f"not done within {row.data['timeout_ms'] / 1000:g} s")
+    agreed = row.data["default"] == "approve"
+    said = "done all the same" if agreed else "not done"
+    detail = f"nobody answered within {row.data['timeout_s']} s as {row.data['role']}; {said}, as the playbook says"
+    return Outcome(command=row.id, status="done" if agreed else "timeout", detail=detail)

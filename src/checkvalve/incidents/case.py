@@ -13,6 +13,7 @@ KINDS: Final = (
     "exposure_added",
     "severity_changed",
     "containment_started",
+    "run_started",
     "contained",
     "containment_failed",
     "run_finished",

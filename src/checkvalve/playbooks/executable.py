@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from checkvalve.playbooks import conditions
-from checkvalve.playbooks.types import EXTENSION, TARGETS, LintError, escape
+from checkvalve.playbooks.types import EXTENSION, TARGETS, TRIGGERS, LintError, escape
 from checkvalve.playbooks.variables import fill, variable_names
 
 SAFEGUARDS: Final = ("invariant", "rollback", "ttl_s", "role", "approval", "evidence_before")
@@ -26,6 +26,13 @@ ACTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
 
 
 def not_executable(body: dict[str, Any]) -> Iterator[LintError]:
+    extension = body.get("playbook_extensions", {}).get(EXTENSION, {})
+    trigger = extension.get("trigger", {})
+    known = isinstance(trigger, dict) and all(n in TRIGGERS and isinstance(v, bool) for n, v in trigger.items())
+    if not known or set(extension) - {"trigger"}:
+        pointer = f"/playbook_extensions/{EXTENSION}"
+        message = f"a trigger says of any of {', '.join(TRIGGERS)} whether it must be known: true or false"
+        yield LintError(pointer=pointer, code="bad-trigger", message=message)
     for step_id, step in body["workflow"].items():
         pointer = f"/workflow/{escape(step_id)}"
         yield from _condition(body, step, pointer)

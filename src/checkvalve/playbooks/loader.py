@@ -17,10 +17,26 @@ def shipped(name: str) -> Playbook:
 
 
 @cache
+def names() -> tuple[str, ...]:
+    """The shipped playbooks, by the names `shipped` takes."""
+    listed = (f.name for f in files("checkvalve.content.playbooks").iterdir())
+    return tuple(sorted(n.removesuffix(".json") for n in listed if n.endswith(".json")))
+
+
+@cache
 def library() -> Mapping[str, Playbook]:
     """Every shipped playbook by its CACAO id, for those that call each other."""
-    names = [f.name.removesuffix(".json") for f in files("checkvalve.content.playbooks").iterdir() if f.name.endswith(".json")]
-    return {p.id: p for p in map(shipped, sorted(names))}
+    return {p.id: p for p in map(shipped, names())}
+
+
+def choose(known: Mapping[str, bool]) -> str:
+    """The name of the shipped playbook for a new case: of those whose trigger holds the one that asks for most.
+
+    `known` says of each word a trigger may hold whether it is known of the case. A trigger without words always holds.
+    """
+    triggers = {n: shipped(n).trigger for n in names()}
+    fitting = {n: t for n, t in triggers.items() if t is not None and all(known[word] is wanted for word, wanted in t.items())}
+    return max(fitting, key=lambda n: len(fitting[n]))
 
 
 def load(data: bytes) -> Playbook:
@@ -30,10 +46,12 @@ def load(data: bytes) -> Playbook:
     return Playbook(
         id=body["id"],
         name=body["name"],
+        description=body.get("description", ""),
         start=body["workflow_start"],
         steps={i: _step(i, s) for i, s in body["workflow"].items()},
         variables={n.strip("_"): v.get("value") for n, v in body.get("playbook_variables", {}).items()},
         exception=body.get("workflow_exception"),
+        trigger=body.get("playbook_extensions", {}).get(EXTENSION, {}).get("trigger"),
     )
 
 

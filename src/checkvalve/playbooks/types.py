@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+TRIGGERS: Final = ("plugin", "route", "model")  # what a case may know of the way out
 EXTENSION: Final = "extension-definition--6f2f7c1e-9a54-4c0e-8f57-2b8f9f3d7c10"
 
 CommandKind = Literal["order", "release", "probe", "checkpoint", "verify_closed", "manual", "approval"]
@@ -97,6 +98,8 @@ class Playbook:
     steps: dict[str, Step]
     variables: dict[str, str | None]  # name without underscores -> default
     exception: str | None = None  # where a run goes when a step without on_failure fails
+    description: str = ""
+    trigger: dict[str, bool] | None = None  # what must be known, or unknown, of a case that starts it; None: a person does
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):

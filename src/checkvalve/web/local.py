@@ -11,12 +11,20 @@ from checkvalve.engine import looking, paging_drill, retention, statements
 from checkvalve.engine.core import Core
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.importer import MAX_BATCH
+from checkvalve.engine.responding import PATH as RUN_PATH
+from checkvalve.engine.responding import Starting, start
 from checkvalve.incidents.case import IncidentError
 from checkvalve.regimes.law import RegimeError
 from checkvalve.web.requests import Json, answers_errors, read_body, signed_message
 
 Asked = TypeVar("Asked", bound=msgspec.Struct)
 MAX_BODY = 64 * 1024 * 1024
+
+
+@answers_errors
+async def run(request: Request) -> Response:
+    core, body = await _admitted(request)
+    return Json(await start(core, _decoded(body, Starting)))
 
 
 async def _admitted(request: Request) -> tuple[Core, bytes]:
@@ -92,6 +100,7 @@ async def page_test(request: Request) -> Response:
 ROUTES = [
     Route(paging_drill.PATH, page_test, methods=["POST"]),
     Route(statements.PATH, state, methods=["POST"]),
+    Route(RUN_PATH, run, methods=["POST"]),
     Route("/v1/local/import", import_records, methods=["POST"]),
     Route("/v1/local/find", find, methods=["POST"]),
     Route("/v1/local/erase", erase, methods=["POST"]),

@@ -72,6 +72,7 @@ EXAMPLES: dict[tuple[str, ...], Example] = {
     ("evidence", "hold", "list"): Example((), {"holds"}),
     ("evidence", "retention"): Example(("--keep", "imports=3650"), {"keep_days", "erased"}),
     ("evidence", "rotate-key"): Example((), {"old", "new"}),
+    ("case", "run"): Example((CASE, "false-alarm"), {"entry", "run"}),
     ("case", "list"): Example((), {"cases"}),
     ("case", "show"): Example((CASE,), {"case", "scope", "transitions", "steps"}),
     ("case", "export"): Example((CASE, "--output", "bundle.zip"), {"bundle", "bytes"}),

@@ -272,7 +272,7 @@ class Scene:
     def finished(self) -> bool:
         """Every run has ended, and a draft tells it."""
         kinds = self.kinds()
-        if not kinds or kinds.count("run_finished") < kinds.count("containment_started"):
+        if not kinds or kinds.count("run_finished") < kinds.count("containment_started") + kinds.count("run_started"):
             return False
         return "draft_ready" in kinds[len(kinds) - kinds[::-1].index("run_finished") :]
 

@@ -40,6 +40,8 @@ OPS: st.SearchStrategy[Op] = st.one_of(
     st.tuples(st.just("outcome"), st.tuples(st.integers(0, 20), st.sampled_from(["done", "failed", "expired", "timeout"]))),
     st.tuples(st.just("decision"), st.sampled_from(["aware_set", "late_reason_set", "note", "closed", "task_done", "draft"])),
     st.tuples(st.just("order"), st.sampled_from(["done", "failed", "refused"])),
+    st.tuples(st.just("run"), st.sampled_from(["plugin-exposes-llm-endpoint", "stolen-woocommerce-api-key", "no-such"])),
+    st.tuples(st.just("approval"), st.booleans()),
     st.tuples(st.just("log transitions"), st.none()),
     st.tuples(st.just("digest"), st.none()),
     st.tuples(st.just("restart"), st.none()),
@@ -102,6 +104,13 @@ class Writer:
                 self.event("gw.gpu-1", self.line(ocsf.REMEDIATION_ACTIVITY, outcome={"jti": jti, "status": values}))
             case "outcome":
                 self.outcome(*values)
+            case "run":
+                for row in self.query(incidents)[:1]:
+                    self.decide("run_asked", incident=row.id, playbook=values)
+            case "approval":
+                for row in self.query(commands):
+                    if row.status == "waiting":  # a task among them is none that can be approved
+                        self.decide("approval_given", command=row.id, approved=values, reason="seen")
             case "log transitions":
                 for row in self.query(transitions):
                     if row.handled_ms is None:

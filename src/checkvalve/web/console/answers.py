@@ -11,7 +11,7 @@ from checkvalve.engine.views import CaseFile, CommandRow, Overview
 from checkvalve.incidents.case import Incident
 from checkvalve.web.console import present, times, words
 from checkvalve.web.console.present import ClockFace, OrderLine
-from checkvalve.web.console.visits import AWARENESS, ORGANISATION, doers
+from checkvalve.web.console.visits import AWARENESS, ORGANISATION, approvers, doers
 
 ENDS_SOON_MS = 60 * 60 * 1000  # an order that ends within this time is a task
 AWARENESS_STEP = "Confirm when you became aware"  # the playbooks' name for what the awareness form does
@@ -118,6 +118,7 @@ def next_steps(file: CaseFile, clock: ClockFace, closed: Answer, buys: Answer) -
         return []
     return [
         *_stop(file.case.incident, closed),
+        *_approvals(file),
         *_deaf(file),
         *_buy(buys),
         *_clock(file.case.incident, clock),
@@ -151,6 +152,22 @@ def _buy(buys: Answer) -> list[NextStep]:
     if buys.tone not in ("bad", "warn"):
         return []
     return [NextStep(text="Place a test order in the shop.", detail=buys.said, urgent=buys.tone == "bad")]
+
+
+def _approvals(file: CaseFile) -> list[NextStep]:
+    """Steps that wait for a word; each says what happens without one."""
+    return [
+        NextStep(
+            text=f"Approve or reject: {a.name}.",
+            detail=f"Without a word by {times.utc(a.until_ms)} it is {'done' if a.default == 'approve' else 'not done'}.",
+            urgent=True,
+            path=f"approvals/{a.command}",
+            label="Decide \u2026",
+            may=approvers(a.role),
+        )
+        for a in present.approvals(file)
+        if not a.said
+    ]
 
 
 def _clock(incident: Incident, clock: ClockFace) -> list[NextStep]:

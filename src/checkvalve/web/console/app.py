@@ -13,10 +13,10 @@ from starlette.types import Message, Receive, Scope, Send
 
 from checkvalve.engine.core import Core
 from checkvalve.engine.errors import EngineError
-from checkvalve.web.console import account, pages
+from checkvalve.web.console import account, pages, response
 from checkvalve.web.console.render import page
 from checkvalve.web.console.security import SECURITY_HEADERS, KnownHost, SameOrigin, SecurityHeaders, host_name
-from checkvalve.web.console.visits import AWARENESS, ORGANISATION, PAIRING, TASKS, guarded
+from checkvalve.web.console.visits import AWARENESS, LEADS, ORGANISATION, PAIRING, TASKS, guarded
 from checkvalve.web.requests import STATUS
 
 READ, BOTH = ["GET"], ["GET", "POST"]
@@ -68,6 +68,8 @@ def routes() -> list[Route | Mount]:
         Route("/incidents/{id}/awareness", guarded(pages.awareness, AWARENESS), methods=BOTH),
         Route("/incidents/{id}/late-reason", guarded(pages.late_reason, AWARENESS), methods=BOTH),
         Route("/incidents/{id}/tasks/{command}", guarded(pages.task, TASKS), methods=BOTH),
+        Route("/incidents/{id}/approvals/{command}", guarded(response.approval, TASKS), methods=BOTH),
+        Route("/incidents/{id}/playbook", guarded(response.playbook, LEADS), methods=BOTH),
         Route("/incidents/{id}/notices/{regime}.{format}", guarded(pages.notice), methods=READ),
         Route("/settings/organisation", guarded(pages.organisation, ORGANISATION), methods=BOTH),
         Route("/pair", guarded(pages.pair, PAIRING), methods=BOTH),

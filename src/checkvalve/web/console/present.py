@@ -84,6 +84,20 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """A step that is done only if a person agrees. `said`: what came of it, empty while it waits; `default`: what time does."""
+
+    command: str
+    name: str
+    role: str
+    would: str
+    default: str
+    until_ms: int
+    tone: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DraftLine:
     draft: Draft
     title: str
@@ -220,6 +234,24 @@ def tasks(file: CaseFile) -> list[Task]:
         )
         for c in file.commands
         if c.kind == "manual" and c.ended_ms is None
+    ]
+
+
+def approvals(file: CaseFile) -> list[Approval]:
+    """Steps that wait for a person's word, and what came of those that did."""
+    return [
+        Approval(
+            command=c.id,
+            name=str(c.data.get("name", "")),
+            role=str(c.data.get("role") or ""),
+            would=words.would(c.data.get("would")),
+            default=str(c.data.get("default", "reject")),
+            until_ms=c.created_ms + int(c.data.get("timeout_s", 0)) * 1000,
+            tone=words.command_state(c)[0],
+            said=str(c.outcome.get("detail") or "") if c.ended_ms is not None else "",
+        )
+        for c in file.commands
+        if c.kind == "approval"
     ]
 
 

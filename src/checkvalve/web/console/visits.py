@@ -43,6 +43,11 @@ def doers(role: str) -> frozenset[str]:
     return LEADS | {role} if role in ROLE_NAMES else TASKS
 
 
+def approvers(role: str) -> frozenset[str]:
+    """Who may approve or reject a step: the role it names and no other."""
+    return frozenset({role}) if role in ROLE_NAMES else LEADS
+
+
 def names_of(roles: frozenset[str]) -> list[str]:
     return [name for role, name in ROLE_NAMES.items() if role in roles]
 
@@ -63,7 +68,12 @@ class Visit:
     @property
     def can(self) -> dict[str, bool]:
         """What the pages offer this person."""
-        return {"aware": self.may(AWARENESS), "organisation": self.may(ORGANISATION), "pair": self.may(PAIRING)}
+        return {
+            "lead": self.may(LEADS),
+            "aware": self.may(AWARENESS),
+            "organisation": self.may(ORGANISATION),
+            "pair": self.may(PAIRING),
+        }
 
 
 def refused(user: User, may: frozenset[str]) -> Response:

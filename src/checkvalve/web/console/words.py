@@ -101,10 +101,13 @@ COMMAND_NAMES = {
     "probe": "Try the checkout",
     "release": "Take the step back",
     "manual": "A person's task",
+    "approval": "A person's approval",
 }
 
 
 def command_name(command: CommandRow) -> str:
+    if command.kind == "approval":
+        return f"Approval: {command.data.get('name', '?')}"
     text = command.data.get("text") if command.kind == "manual" else None
     return str(text or command.data.get("name") or COMMAND_NAMES.get(command.kind, command.kind.replace("_", " ")))
 
@@ -121,6 +124,13 @@ def command_state(command: CommandRow) -> tuple[str, str]:
         return "wait", "under way" if status in ("claimed", "waiting") else "queued"
     said = {"done": "done", "timeout": "no answer in time", "expired": "ended before it could be done"}.get(status, status)
     return ("good" if status == "done" else "bad"), f"{said}: {detail}" if detail else said
+
+
+def would(data: Any) -> str:
+    """What a step does once it is approved."""
+    if not isinstance(data, dict) or not isinstance(data.get("args"), dict):
+        return ""
+    return f"{order_action(str(data.get('action')), data['args'])}, at {HANDS.get(data.get('hand', ''), 'a hand')}"
 
 
 def undone(release: CommandRow) -> str:
@@ -181,6 +191,8 @@ def moment(m: Moment) -> tuple[str, str]:
             return f"Awareness stated: {times.utc(at) if isinstance(at, int) else '?'}", who
         case "containment_started" if data.get("why"):
             return f"Containment started again: {data['why']}", who
+        case "run_started":
+            return f"Playbook started: {str(data.get('playbook', '?')).replace('-', ' ')}", who
         case "contained" if data.get("again"):
             return "Closed again: the way out was tried", who
         case "note":
