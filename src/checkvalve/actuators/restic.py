@@ -133,6 +133,15 @@ class Repository:
         listed = json.loads(self._run("snapshots", "--json") or b"[]")
         return [Snapshot(id=s["id"], tree=s["tree"], time=s["time"], tags=tuple(s.get("tags") or ())) for s in listed or ()]
 
+    def listed(self, snapshot: str) -> tuple[Snapshot, list[tuple[str, str]]]:
+        """One snapshot, by its id or the first digits of it, and the (type, path) of all it holds; no data is read."""
+        lines = [_json(line) for line in self._run("ls", "--json", snapshot).splitlines()]
+        if not lines or "tree" not in lines[0]:  # restic 0.14 ends with 0
+            raise ResticError("no_snapshot", f"there is no snapshot {snapshot[:64]}")
+        first, *nodes = lines
+        found = Snapshot(id=first["id"], tree=first["tree"], time=first["time"], tags=tuple(first.get("tags") or ()))
+        return found, [(n["type"], n["path"]) for n in nodes]
+
     @contextmanager
     def contents(self, snapshot: str) -> Iterator[tarfile.TarFile]:
         """All files of a snapshot as they stream by; each must be read before the next. ResticError when it is damaged."""

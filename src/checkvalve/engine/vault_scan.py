@@ -33,6 +33,7 @@ BLOCK: Final = 1 << 20
 MAX_READ: Final = 512 * 1024 * 1024  # bytes of one file of documents; a longer one is not assessed
 MAX_FILES: Final = 200_000  # of one component
 AHEAD_MS: Final = 10 * 60 * 1000  # a host's clock may be so far ahead
+_SNAPSHOT = re.compile(r"[0-9a-f]{8,64}")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}")
 TOKENIZERS: Final = (
     "tokenizer.json",
@@ -74,7 +75,7 @@ def scan(vault: Vault, now_ms: int, told: Told | None = None) -> list[Scanned]:
     known = {(v.component, v.tree): v for s in states for v in s.versions}
     results = []
     with vault.index() as index:
-        for arrived, commit in _commits(vault):
+        for arrived, commit in _commits(vault, done):
             if commit.id not in done:
                 results.append(_accept(vault, index, described, known, commit, min(arrived, now_ms), told))
                 known |= {(v.component, v.tree): v for s in results if s.signed for v in s.signed.versions}
@@ -109,12 +110,14 @@ def heal(vault: Vault) -> list[str]:
     return healed
 
 
-def _commits(vault: Vault) -> list[tuple[int, Commit]]:
+def _commits(vault: Vault, done: set[str]) -> list[tuple[int, Commit]]:
     """(when the vault received it, commit), in that order. What is no commit is passed over: only a host that plays tricks
     can have made it. The first of an id counts."""
     repository = vault.repository(STATES)
     found: list[tuple[int, Commit]] = []
     for snapshot in repository.snapshots():
+        if any(tag.removeprefix("state=") in done for tag in snapshot.tags):
+            continue
         try:
             commit = msgspec.json.decode(repository.get(snapshot.id, COMMIT), type=Commit)
             arrived = (vault.repositories / STATES / "snapshots" / snapshot.id).stat().st_mtime_ns // 1_000_000
@@ -147,7 +150,7 @@ def _accept(
         versions = {}
         for name, component in described.components.items():
             with vault.view(name, names[name]) as repository:
-                snapshot = _snapshot(repository, commit.snapshots[name])
+                snapshot = _snapshot(repository, name, commit.snapshots[name])
                 same = known.get((name, snapshot.tree))
                 if same is not None and index.again(name, same.snapshot, snapshot.id):
                     versions[name] = msgspec.structs.replace(
@@ -172,11 +175,20 @@ def _accept(
     return Scanned(id=commit.id, signed=state)
 
 
-def _snapshot(repository: Repository, named: str) -> Snapshot:
-    found = [s for s in repository.snapshots() if len(named) >= 8 and s.id.startswith(named)]
-    if len(found) != 1:
-        raise EngineError("incomplete", f"its commit names {len(found)} snapshots where there must be one")
-    return found[0]
+def _snapshot(repository: Repository, component: str, named: str) -> Snapshot:
+    """The snapshot a commit names; EngineError unless it is there and holds files and directories alone."""
+    if not _SNAPSHOT.fullmatch(named):
+        raise EngineError("incomplete", f"its commit names no snapshot of {component}")
+    try:
+        snapshot, nodes = repository.listed(named)
+    except ResticError as error:
+        if error.code != "no_snapshot":
+            raise
+        raise EngineError("incomplete", f"its snapshot of {component} cannot be read: {error.hint}") from error
+    for kind, path in nodes:
+        if kind not in ("file", "dir"):
+            raise EngineError("not_a_file", f"{component} holds a link or a device: {path[:200]}")
+    return snapshot
 
 
 def _component(
