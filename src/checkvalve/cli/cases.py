@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from checkvalve.cli.output import OK, console, print_json
 from checkvalve.engine import offline, statements
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.settings import data_dir, load_settings
+from checkvalve.incidents.cost import assumed, changed
 from checkvalve.incidents.wording import LANGUAGES
 from checkvalve.notifications.documents import documents
 from checkvalve.notifications.notification import STAGES, Wish
-from checkvalve.notifications.render import FORMATS
+from checkvalve.notifications.register import as_csv
+from checkvalve.notifications.render import FORMATS, render_register
 from checkvalve.regimes.deadline import from_ms, parse_time, rfc3339
 
 BY = "user:cli"
@@ -36,6 +39,14 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     export.add_argument("--output", "-o", metavar="FILE", help="default: CASE.zip")
     export.set_defaults(run=_export)
 
+    register = actions.add_parser("register", parents=[common], help="every breach, notified or not (GDPR Art. 33(5))")
+    register.add_argument("--format", default="json", choices=("json", "csv", "html"))
+    register.add_argument("--output", "-o", metavar="FILE", help="default: standard output")
+    register.set_defaults(run=_register)
+    cost = actions.add_parser("cost", parents=[common], help="running total against the budget, and legal maxima")
+    cost.add_argument("case")
+    cost.add_argument("--assumptions", metavar="FILE.json", help="your own figures over those that are shipped")
+    cost.set_defaults(run=_cost)
     reason = actions.add_parser("reason", parents=[common], help="write down why the severity is as you see it")
     reason.add_argument("case")
     reason.add_argument("reason", metavar="TEXT")
@@ -135,6 +146,43 @@ def _export(arguments: argparse.Namespace) -> int:
         print_json({"bundle": str(path), "bytes": len(data)})
     else:
         console.print(f"{path}: {len(data)} bytes; check it with: checkvalve evidence verify {path}", soft_wrap=True)
+    return OK
+
+
+def _register(arguments: argparse.Namespace) -> int:
+    found = offline.register(load_settings(data_dir(arguments.data)))
+    now = rfc3339(datetime.now(UTC))
+    match "json" if arguments.json else arguments.format:
+        case "csv":
+            text = as_csv(found)
+        case "html":
+            text = render_register(found, now)
+        case _:
+            body = {"as_of": now, "breaches": [e.as_json() for e in found]}
+            text = msgspec.json.format(msgspec.json.encode(body), indent=2).decode()
+    if arguments.output:
+        Path(arguments.output).write_text(text, "utf-8")
+        console.print(arguments.output)
+    else:
+        sys.stdout.write(text.rstrip("\n") + "\n")
+    return OK
+
+
+def _cost(arguments: argparse.Namespace) -> int:
+    figures = changed(offline.read_file(arguments.assumptions)) if arguments.assumptions else assumed()
+    found = offline.case_cost(load_settings(data_dir(arguments.data)), arguments.case, figures).as_json()
+    if arguments.json:
+        print_json({**found, "assumptions": figures})
+        return OK
+    table = Table("what", "EUR", "assumes", box=None)
+    for item in found["items"]:
+        table.add_row(item["what"], f"{item['eur']:,.2f}", item["assumes"])
+    console.print(table)
+    console.print(
+        f"total EUR {found['total_eur']:,.2f}, budget EUR {found['budget_eur']:,.2f}, left EUR {found['left_eur']:,.2f}"
+    )
+    for m in found["legal_maxima"]:
+        console.print(f"legal maximum, no forecast: EUR {m['max_eur']:,.0f} ({m['article']}: {m['text']})", soft_wrap=True)
     return OK
 
 

@@ -9,12 +9,13 @@ from sqlalchemy import Connection, func, select
 from checkvalve.engine import cases
 from checkvalve.incidents.assessment import Assessment, assessment
 from checkvalve.incidents.case import ExposureRecord, Incident
+from checkvalve.incidents.cost import Assumptions, Cost, cost
 from checkvalve.incidents.facts import BreachFacts, Fact, Measure, Organisation, Particulars, derive
 from checkvalve.incidents.scope import Scope, scope_of
 from checkvalve.incidents.wording import Wording, wording
 from checkvalve.notifications.documents import document
 from checkvalve.notifications.notification import Notification, Wish, draft, from_json
-from checkvalve.regimes.applicability import Profile
+from checkvalve.regimes.applicability import Profile, applicability
 from checkvalve.regimes.deadline import Place, from_ms, place
 from checkvalve.regimes.law import RegimeError, regimes
 from checkvalve.store.schema import commands, exposures, findings, notifications, organisation, transitions
@@ -134,6 +135,14 @@ def case_assessment(db: Connection, incident: Incident) -> Assessment | None:
     """ENISA severity from the evidence; None while no exposure is confirmed."""
     goods = particulars_of(db, incident.site).goods
     return assessment(case_scope(db, incident), goods, signals(db, incident.id), wording("en"))
+
+
+def case_cost(db: Connection, incident: Incident, assumptions: Assumptions, now_ms: int) -> Cost:
+    """The running total of a case."""
+    shop, more = organisation_of(db, incident.site), particulars_of(db, incident.site)
+    rows = applicability(profile_of(shop, more), from_ms(now_ms).date())["regimes"]
+    binding = frozenset(r["id"] for r in rows if r["applies"] == "yes")
+    return cost(incident, incident.subjects, assumptions, more.turnover_eur, binding, now_ms)
 
 
 def profile_of(shop: Organisation, more: Particulars) -> Profile:

@@ -26,14 +26,17 @@ from checkvalve.engine.holds import Hold
 from checkvalve.engine.identity import Identity, load_identity
 from checkvalve.engine.pairing import Pairing
 from checkvalve.engine.pipeline import Registers
+from checkvalve.engine.register import entries as register_of_breaches
 from checkvalve.engine.settings import Settings, make_private
 from checkvalve.events.pseudonym import identifiers
 from checkvalve.evidence import bundle, checkpoint, entry
 from checkvalve.evidence.merkle import inclusion_proof
 from checkvalve.evidence.tiles import tiles
 from checkvalve.evidence.verify import Verified, verify_log
+from checkvalve.incidents.cost import Assumptions, Cost
 from checkvalve.incidents.scope import Scope, scope_of
 from checkvalve.notifications.notification import Notification, Wish
+from checkvalve.notifications.register import Entry
 from checkvalve.notifications.render import render_html, render_json, render_pdf
 from checkvalve.regimes.applicability import applicability
 from checkvalve.regimes.deadline import from_ms, rfc3339
@@ -194,6 +197,20 @@ def notice(
     if prepared is None:
         raise EngineError("not_found", f"there is no case {case}; see `checkvalve case list`")
     return prepared
+
+
+def register(settings: Settings, lang: str = "en") -> list[Entry]:
+    """GDPR Art. 33(5), every case."""
+    with opened(settings) as state, state.read() as db:
+        return register_of_breaches(db, lang)
+
+
+def case_cost(settings: Settings, case: str, assumptions: Assumptions) -> Cost:
+    with opened(settings) as state, state.read() as db:
+        incident = cases.load(db, case)
+        if incident is None:
+            raise EngineError("not_found", f"there is no case {case}; see `checkvalve case list`")
+        return casework.case_cost(db, incident, assumptions, now_ms())
 
 
 def export_case(settings: Settings, case: str) -> bytes:

@@ -1,6 +1,6 @@
 """A notification as HTML, PDF, DOCX and JSON. Values reach Typst as data, never as markup, so that none can inject any."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -9,7 +9,10 @@ import jinja2
 import msgspec
 import typst
 
+from checkvalve.incidents.wording import wording
+from checkvalve.notifications.letters import question
 from checkvalve.notifications.notification import Notification
+from checkvalve.notifications.register import FACTS, Entry
 from checkvalve.notifications.view import view
 from checkvalve.regimes.deadline import parse_time
 
@@ -19,9 +22,15 @@ def _text(name: str) -> str:
 
 
 @cache
-def _template() -> jinja2.Template:
+def _template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(_text("notice.html"))
+    return environment.from_string(_text(name))
+
+
+def render_register(entries: Sequence[Entry], now: str) -> str:
+    """The register as a page that stands alone."""
+    questions = {name: question(name, wording("en")) for name in FACTS}
+    return _template("register.html").render(entries=entries, questions=questions, now=now)
 
 
 def render_json(notification: Notification) -> bytes:
@@ -29,7 +38,7 @@ def render_json(notification: Notification) -> bytes:
 
 
 def render_html(notification: Notification) -> str:
-    return _template().render(v=view(notification))
+    return _template("notice.html").render(v=view(notification))
 
 
 def render_pdf(notification: Notification) -> bytes:
