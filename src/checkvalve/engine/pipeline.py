@@ -6,6 +6,7 @@ Each entry is reduced in a savepoint: one that cannot be (a bug) becomes a findi
 import asyncio
 import hashlib
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from traceback import format_tb
@@ -13,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import OperationalError
 
 from checkvalve.detection.register import Register
 from checkvalve.engine import bypass, cases, completeness, decisions, exposures, holds, imports, observe, orders
@@ -180,48 +181,65 @@ class Chunk:
         )
 
     def store(self) -> None:
-        """Write what was gathered."""
-        if self._rows:
-            self._insert(self._rows)
-        imports.remember(self._db, self._imported)
-        self._compare()
+        """Write what was gathered, each part in a savepoint of its own: a bug in one keeps the others."""
+        self._apart("events", lambda: self._insert(self._rows))
+        self._apart("records of imported logs", lambda: imports.remember(self._db, self._imported))
+        self._apart("calls of a model", lambda: bypass.note(self._db, self._calls, self._answers, self._heard))
+        self._apart("contacts", self._store_contacts)
+        self._apart("numbers of sensors", self._store_numbers)
+        self._apart("findings", self._store_findings)
+
+    def _apart(self, what: str, write: Callable[[], None]) -> None:
+        try:
+            with self._db.begin_nested():
+                write()
+        except OperationalError:  # no room, or no database: the whole chunk is tried again
+            raise
+        except Exception as error:
+            where = "".join(format_tb(error.__traceback__))  # not the message: it may quote an event
+            log.error("%s could not be stored (%s)\n%s", what, type(error).__name__, where)
+            if self._rows:
+                newest = self._rows[-1]
+                header = Header(v=1, t=newest["received_ms"], kind="event", source=newest["sensor"], seq=newest["seq"], key="")
+                self.undigested(newest["entry"], header, error)
+
+    def _store_findings(self) -> None:
         if self._findings:
             self._db.execute(upsert(findings).on_conflict_do_nothing(), self._findings)
+
+    def _store_contacts(self) -> None:
         for sensor, times in self._contacts.items():
             if self.kind(sensor) != "import":
                 completeness.in_contact(self._db, sensor, times)
-        if self._last_seen:
-            seen = update(sensors).where(sensors.c.keyid == bindparam("of")).values(last_seen_ms=bindparam("at_ms"))
-            self._db.execute(seen, [{"of": sensor, "at_ms": at_ms} for sensor, at_ms in self._last_seen.items()])
-            numbers = upsert(sequences)
-            highest = {"highest": numbers.excluded.highest}
-            self._db.execute(
-                numbers.on_conflict_do_update(index_elements=["sensor"], set_=highest),
-                [{"sensor": sensor, "highest": self.highest[sensor]} for sensor in self._last_seen],
-            )
 
-    def _compare(self) -> None:
-        """Calls of a model with what the gateways told; a bug in it holds up nothing."""
-        try:
-            with self._db.begin_nested():
-                bypass.note(self._db, self._calls, self._answers, self._heard)
-        except Exception as error:
-            log.error("calls of a model could not be compared (%s)", type(error).__name__)
-            for call in self._calls:
-                self.undigested(
-                    call.entry, Header(v=1, t=call.ended_ms or 0, kind="event", source=call.source, seq=None, key=""), error
-                )
+    def _store_numbers(self) -> None:
+        if not self._last_seen:
+            return
+        seen = update(sensors).where(sensors.c.keyid == bindparam("of")).values(last_seen_ms=bindparam("at_ms"))
+        self._db.execute(seen, [{"of": sensor, "at_ms": at_ms} for sensor, at_ms in self._last_seen.items()])
+        numbers = upsert(sequences)
+        highest = {"highest": numbers.excluded.highest}
+        self._db.execute(
+            numbers.on_conflict_do_update(index_elements=["sensor"], set_=highest),
+            [{"sensor": sensor, "highest": self.highest[sensor]} for sensor in self._last_seen],
+        )
 
     def _insert(self, rows: list[dict[str, Any]]) -> None:
+        if not rows:
+            return
         try:
             with self._db.begin_nested():
                 self._db.execute(insert(events), rows)
-        except IntegrityError:  # a number that was written twice: the others are kept
+        except OperationalError:
+            raise
+        except Exception:  # a number that was written twice, a value that no column holds: the others are kept
             for row in rows:
                 try:
                     with self._db.begin_nested():
                         self._db.execute(insert(events).values(**row))
-                except IntegrityError as error:
+                except OperationalError:
+                    raise
+                except Exception as error:
                     header = Header(v=1, t=row["received_ms"], kind="event", source=row["sensor"], seq=row["seq"], key="")
                     self.undigested(row["entry"], header, error)
 
