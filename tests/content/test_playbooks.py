@@ -2,6 +2,7 @@
 
 import json
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -96,3 +97,10 @@ def test_evidence_is_secured_before_anything_is_changed_on_every_way(name: str) 
         kinds = [step["kind"] for step in path]
         assert kinds[0] == "checkpoint"
         assert kinds[-1] == "manual"
+
+
+def test_the_guide_names_each_of_them_and_says_what_starts_it() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "playbooks.md").read_text("utf-8")
+    for name in NAMES:
+        says = "by itself" if shipped(name).trigger is not None else "by a person"
+        assert f"| `{name}` | {says}" in guide, name
