@@ -18,20 +18,28 @@ from checkvalve.playbooks.types import Outcome, OutcomeStatus
 from checkvalve.regimes.deadline import from_ms
 from checkvalve.store.schema import commands, incidents, notifications, organisation, transitions
 
+FROM_A_LOG = (
+    "brought in from another program's log: nothing was closed for it; start a playbook if the way out may still be open"
+)
 
-def absorb(db: Connection, fresh: list[ExposureRecord], entry: int, at_ms: int) -> None:
-    """New exposures into the open case of their way out, or into a new one."""
+
+def absorb(db: Connection, fresh: list[ExposureRecord], entry: int, at_ms: int, *, act: bool) -> None:
+    """New exposures into the open case of their way out, or into a new one.
+
+    `act` False: another program's log tells of them, perhaps of long ago. The case is opened and nothing is closed for it.
+    """
 
     def way(record: ExposureRecord) -> tuple[str, str, str]:
         return record.site, record.plugin or "", record.route or ""
 
     for _, group in groupby(sorted(fresh, key=way), key=way):
         records = list(group)
-        incident = _open_case(db, records[0]) or _new_case(db, records, entry, at_ms)
+        incident = _open_case(db, records[0]) or _new_case(db, records, entry, at_ms, act=act)
         subjects = exposures.assign(db, records, incident.id)
         for transition in case.growth(incident, records, subjects, entry, at_ms):
             incident = store(db, incident, transition)
-        _contain_again(db, incident, entry, at_ms)
+        if act:
+            _contain_again(db, incident, entry, at_ms)
 
 
 def _open_case(db: Connection, record: ExposureRecord) -> Incident | None:
@@ -39,10 +47,12 @@ def _open_case(db: Connection, record: ExposureRecord) -> Incident | None:
     return next((i for r in rows if case.matches(i := incident_of(r.state), record)), None)
 
 
-def _new_case(db: Connection, records: list[ExposureRecord], entry: int, at_ms: int) -> Incident:
+def _new_case(db: Connection, records: list[ExposureRecord], entry: int, at_ms: int, *, act: bool) -> Incident:
     number = (db.scalar(select(func.count()).select_from(incidents)) or 0) + 1
     opened = case.opening(case.incident_id(number, from_ms(at_ms).year), records, entry, at_ms)
     incident = store(db, None, opened)
+    if not act:
+        return store(db, incident, case.change(incident, "note", at_ms, (entry,), {"text": FROM_A_LOG}))
     return _contain(db, incident, choose(_known(incident)), entry, at_ms)
 
 
@@ -68,7 +78,9 @@ def _contain_again(db: Connection, incident: Incident, entry: int, at_ms: int) -
     closed = incident.last_closed_ms is not None and incident.last_closed_ms >= incident.started_ms
     why = "data was shown after the way out had been closed" if closed else "it had failed, and data was shown since"
     newest = runs.last(db, incident.id)
-    return _contain(db, incident, newest.playbook if newest else choose(_known(incident)), entry, at_ms, why=why)
+    if newest is None:  # opened from a log, and now seen live
+        return _contain(db, incident, choose(_known(incident)), entry, at_ms)
+    return _contain(db, incident, newest.playbook, entry, at_ms, why=why)
 
 
 def _known(incident: Incident) -> dict[str, bool]:

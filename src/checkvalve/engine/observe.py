@@ -15,6 +15,8 @@ from checkvalve.store.schema import findings, inferences, subjects
 
 FUTURE_MS = 300_000
 MAX_TEXT = 200
+MAX_FINDINGS = 100  # of one event
+SEVERITIES = frozenset(("informational", "low", "medium", "high", "critical"))
 NOT_READ = dict.fromkeys(("time_ms", "class_uid", "activity_id", "trace", "session", "requester", "plugin", "route", "object"))
 
 
@@ -88,6 +90,15 @@ def finding_row(seen: Observed, detector: str, severity: str, text: str, data: d
 
 def finding(db: Connection, seen: Observed, detector: str, severity: str, text: str) -> None:
     db.execute(upsert(findings).values(**finding_row(seen, detector, severity, text)).on_conflict_do_nothing())
+
+
+def told(db: Connection, seen: Observed, parsed: Event) -> None:
+    """What a gateway found in an answer that needs no register to be known: secrets, cards, canaries."""
+    listed = parsed.own.get("findings")
+    for raw in listed[:MAX_FINDINGS] if isinstance(listed, list) else ():
+        if isinstance(raw, dict) and isinstance(raw.get("detector"), str) and isinstance(raw.get("summary"), str):
+            severity = raw["severity"] if raw.get("severity") in SEVERITIES else "medium"
+            finding(db, seen, raw["detector"][:80], severity, raw["summary"])
 
 
 def put_subject(db: Connection, site: str, rev: int, subject: dict[str, Any]) -> tuple[str, list[list[str]], bool] | None:

@@ -13,7 +13,7 @@ from traceback import format_tb
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite reads it as well
 from sqlalchemy.exc import OperationalError
 
 from checkvalve.detection.register import Register
@@ -383,12 +383,13 @@ class Pipeline:
         if kind == "wordpress" and parsed.class_uid == ocsf.USER_INVENTORY:
             self._subject(db, seen, parsed)
         elif kind in ("gateway", "import") and parsed.class_uid == ocsf.DETECTION_FINDING:
-            cases.absorb(db, exposures.from_finding(db, seen, parsed), seen.entry, seen.received_ms)
+            cases.absorb(db, exposures.from_finding(db, seen, parsed), seen.entry, seen.received_ms, act=kind == "gateway")
+            observe.told(db, seen, parsed)
         elif kind in ("gateway", "import") and "inference" in parsed.own:
             register = self.registers.get(db, seen.site)
             if register is not None:
                 fresh = exposures.from_inference(db, seen, parsed, register)
-                cases.absorb(db, fresh, seen.entry, seen.received_ms)
+                cases.absorb(db, fresh, seen.entry, seen.received_ms, act=kind == "gateway")
 
     def _subject(self, db: Connection, seen: Observed, parsed: Event) -> None:
         subject = parsed.own.get("subject")

@@ -199,4 +199,8 @@ def test_a_leak_in_an_old_log_of_a_model_is_in_the_scope_and_a_case(shop: Instal
     scope = shop.json("evidence", "scope", "--since", "2026-11-24T09:00:00Z", "--until", "2026-11-24T11:00:00Z")
     assert scope["confirmed"]["subjects"] == 1 and scope["confirmed"]["recipients"] == {"customer:42": 1}
     assert scope["subject_refs"] == ["customer:7"]
-    assert len(shop.json("case", "list")["cases"]) == 1
+    (case,) = shop.json("case", "list")["cases"]
+    shown = shop.json("case", "show", case["id"])
+    assert shown["steps"] == [], "an old log closes nothing in a shop that works"
+    assert "note" in [t["kind"] for t in shown["transitions"]]
+    assert not {"containment_started", "run_started"} & {t["kind"] for t in shown["transitions"]}
