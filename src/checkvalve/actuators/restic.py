@@ -168,6 +168,10 @@ class Repository:
     def forget(self, snapshot: str) -> None:
         self._run("forget", snapshot)
 
+    def prune(self) -> None:
+        """Remove what no snapshot holds any more: data files are deleted or rewritten."""
+        self._run("prune", "--max-unused", "0", patience=None)
+
     def _run(self, *arguments: str, given: bytes = b"", patience: float | None = ENOUGH_S) -> bytes:
         try:
             done = subprocess.run(  # noqa: S603 # our own command line

@@ -1,4 +1,4 @@
-"""checkvalve modelstate enrol | snapshot | serve | scan | list | find | verify | restore."""
+"""checkvalve modelstate enrol | snapshot | serve | scan | list | find | verify | restore | forget."""
 
 import argparse
 import subprocess
@@ -15,7 +15,7 @@ from rich.table import Table
 
 from checkvalve.actuators.restic import serve_command, serve_environment
 from checkvalve.cli.output import NO, OK, complain, console, print_json
-from checkvalve.engine import vault_restore, vault_scan, vault_snapshot
+from checkvalve.engine import vault_erasure, vault_restore, vault_scan, vault_snapshot
 from checkvalve.engine.core import now_ms
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.offline import Person, read_file, read_people
@@ -64,6 +64,9 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     brought.add_argument(
         "--accept-unknown", action="append", default=[], metavar="COMPONENT", help="bring it back though it may hold the data"
     )
+
+    gone = action("forget", _forget, "erase states from the repositories; what stays is proven and signed anew")
+    gone.add_argument("states", nargs="*", metavar="STATE", help="none: only what no signed state holds")
 
 
 def _whom(parser: argparse.ArgumentParser) -> None:
@@ -385,3 +388,12 @@ def _tell(proposal: Proposal, losses: list[vault_restore.Loss], to: str | None) 
         )
     else:
         console.print("a proposal; --to DIR brings it back")
+
+
+def _forget(arguments: argparse.Namespace) -> int:
+    kept = vault_erasure.forget(open_vault(data_dir(arguments.data)), arguments.states)
+    if arguments.json:
+        print_json({"forgotten": arguments.states, "kept": [s.id for s in kept]})
+    else:
+        console.print(f"{len(arguments.states)} states erased; {len(kept)} stay, every byte of them as signed")
+    return OK

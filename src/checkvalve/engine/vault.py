@@ -102,6 +102,11 @@ class Vault:
         _write(self.manifests / f"{state.id}.names", listed.encode())
         _write(self.manifests / f"{state.id}.json", manifest.sign(state, self.sign_key))
 
+    def drop(self, state: str) -> None:
+        """Forget a manifest."""
+        for end in ("json", "names"):
+            (self.manifests / f"{state}.{end}").unlink(missing_ok=True)
+
     def refuse(self, state: str, why: str) -> None:
         _write(self.manifests / f"{state}.refused", why.encode())
 

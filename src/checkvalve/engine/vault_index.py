@@ -140,6 +140,26 @@ class Index:
         ask = "INSERT OR REPLACE INTO holdings SELECT component, ?, bits FROM holdings WHERE component = ? AND snapshot = ?"
         return self._db.execute(ask, (other, component, snapshot)).rowcount > 0
 
+    def keep_only(self, held: set[tuple[str, str]]) -> None:
+        """Remove what is known of other (component, snapshot) pairs, and of documents that none of these holds."""
+        self._db.execute("BEGIN IMMEDIATE")
+        known = self._db.execute("SELECT component, snapshot, bits FROM holdings").fetchall()
+        for component, snapshot, _ in known:
+            if (component, snapshot) not in held:
+                self._db.execute("DELETE FROM holdings WHERE component = ? AND snapshot = ?", (component, snapshot))
+        alive = 0
+        for component, snapshot, bits in known:
+            if (component, snapshot) in held:
+                alive |= int.from_bytes(bits, "little")
+        dead = [(n,) for (n,) in self._db.execute("SELECT id FROM documents") if not alive >> n & 1]
+        self._db.execute("CREATE TEMP TABLE dead (document INTEGER PRIMARY KEY)")
+        self._db.executemany("INSERT INTO dead VALUES (?)", dead)
+        self._db.execute("DELETE FROM postings WHERE document IN (SELECT document FROM dead)")
+        self._db.execute("DELETE FROM documents WHERE id IN (SELECT document FROM dead)")
+        self._db.execute("DROP TABLE dead")
+        self._db.execute("COMMIT")
+        self._db.execute("VACUUM")
+
     def covers(self, component: str, snapshot: str) -> bool:
         ask = "SELECT 1 FROM holdings WHERE component = ? AND snapshot = ?"
         return self._db.execute(ask, (component, snapshot)).fetchone() is not None

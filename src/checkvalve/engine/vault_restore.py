@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from checkvalve.actuators.restic import ResticError
+from checkvalve.actuators.restic import Repository, ResticError
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.vault import Vault
 from checkvalve.modelstates import manifest
@@ -160,8 +160,14 @@ def verify_states(vault: Vault, states: Sequence[State]) -> list[str]:
 
 
 def _stored(vault: Vault, state: State, version: Version) -> dict[str, tuple[int, str]]:
+    with vault.as_signed(state, version.component) as repository:
+        return contents_of(repository, version.snapshot)
+
+
+def contents_of(repository: Repository, snapshot: str) -> dict[str, tuple[int, str]]:
+    """path -> size, sha256 of all files of a snapshot, read out of the repository."""
     found = {}
-    with vault.as_signed(state, version.component) as repository, repository.contents(version.snapshot) as archive:
+    with repository.contents(snapshot) as archive:
         for member in archive:
             if member.isdir():
                 continue

@@ -101,6 +101,7 @@ EXAMPLES: dict[tuple[str, ...], Example] = {
     ("modelstate", "scan"): Example((), {"states", "indexed_again"}),
     ("modelstate", "list"): Example((), {"states", "refused"}),
     ("modelstate", "find"): Example(("nine@example.com",), {"snapshots", "assessed"}, 1),
+    ("modelstate", "forget"): Example((), {"forgotten", "kept"}),
     ("modelstate", "verify"): Example((), {"ok", "errors"}),
     ("modelstate", "restore"): Example(("nine@example.com",), {"composition", "left_out", "lost", "restored_to"}),
 }
