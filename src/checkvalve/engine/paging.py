@@ -34,6 +34,7 @@ ACK_TYP: Final = "checkvalve-ack+jws"
 ACK_S: Final = 7 * 24 * 3600
 LOOK_S: Final = 5.0
 SEND_S: Final = 60.0
+WATCH_MS: Final = 60 * 24 * 3_600_000  # longer than any limit of the shipped law that counts from awareness
 REASONS: Final = {
     "leak": "People's data was shown to others. The response has started; a person is needed.",
     "containment_failed": "The way out could not be closed. A person must close it.",
@@ -70,12 +71,15 @@ class Pager:
         paging = await asyncio.to_thread(paging_rota.load, self._core.settings)
         if paging is None:
             return 0
-        now = self._core.now_ms()
-        with self._core.state.read() as db:
-            due = [(i, p) for i in _every(db) for p in _due(db, i, paging, now)]
+        due = await asyncio.to_thread(self._due, paging)
         for incident, page in due:
             await self._page(incident, page, paging)
         return len(due)
+
+    def _due(self, paging: Paging) -> list[tuple[Incident, Page]]:
+        now = self._core.now_ms()
+        with self._core.state.read() as db:
+            return [(i, p) for i in _watched(db, now) for p in _due(db, i, paging, now)]
 
     async def _page(self, incident: Incident, page: Page, paging: Paging) -> None:
         alarm: dict[str, Any] = {
@@ -151,8 +155,10 @@ async def acknowledge(core: "Core", token: str) -> Acknowledgement:
 # --- what is due -----------------------------------------------------------------------------------------------------
 
 
-def _every(db: Connection) -> list[Incident]:
-    return [cases.incident_of(s) for s in db.scalars(select(incidents.c.state).order_by(incidents.c.id))]
+def _watched(db: Connection, now_ms: int) -> list[Incident]:
+    """Open cases, and closed ones as long as a limit may still run."""
+    running = incidents.c.open | (incidents.c.opened_ms > now_ms - WATCH_MS)
+    return [cases.incident_of(s) for s in db.scalars(select(incidents.c.state).where(running).order_by(incidents.c.id))]
 
 
 def _of(db: Connection, case: str, kind: str) -> list[Any]:
