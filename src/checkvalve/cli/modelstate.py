@@ -3,11 +3,12 @@
 import argparse
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -16,9 +17,7 @@ from rich.table import Table
 from checkvalve.actuators.restic import serve_command, serve_environment
 from checkvalve.cli.output import NO, OK, complain, console, print_json
 from checkvalve.engine import vault_erasure, vault_restore, vault_scan, vault_snapshot
-from checkvalve.engine.core import now_ms
 from checkvalve.engine.errors import EngineError
-from checkvalve.engine.offline import Person, read_file, read_people
 from checkvalve.engine.settings import data_dir
 from checkvalve.engine.vault import SERVER_USER, enrol, open_vault
 from checkvalve.modelstates import description
@@ -26,6 +25,9 @@ from checkvalve.modelstates.composition import Proposal, propose
 from checkvalve.modelstates.manifest import State
 from checkvalve.modelstates.terms import Sought, sought, sought_value
 from checkvalve.regimes.deadline import parse_time, rfc3339
+
+if TYPE_CHECKING:
+    from checkvalve.engine.offline import Person
 
 DEFAULT_SERVER: Final = "127.0.0.1:8472"
 LISTED: Final = 1000  # documents of one state that are named; all are counted
@@ -90,7 +92,13 @@ def _enrol(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
 def _text(file: str) -> str:
+    from checkvalve.engine.offline import read_file  # slow to import
+
     try:
         return read_file(file).decode()
     except UnicodeDecodeError as error:
@@ -104,7 +112,7 @@ def _snapshot(arguments: argparse.Namespace) -> int:
         credentials = Path(arguments.credentials or data / "vault" / "credentials")
         target = vault_snapshot.remote(arguments.to, credentials, data / "cache")
         with _bars(arguments) as bar:
-            taken = vault_snapshot.take(described, target, data / "staging", now_ms(), bar)
+            taken = vault_snapshot.take(described, target, data / "staging", _now_ms(), bar)
         return _told(arguments, taken, None)
     if arguments.credentials:
         raise EngineError("no_server", "--credentials goes with --to URL")
@@ -114,10 +122,10 @@ def _snapshot(arguments: argparse.Namespace) -> int:
     described = enrol(vault, text)
     vault_scan.heal(vault)
     with _bars(arguments) as bar:
-        taken = vault_snapshot.take(described, vault_snapshot.local(vault), vault.scratch, now_ms(), bar)
+        taken = vault_snapshot.take(described, vault_snapshot.local(vault), vault.scratch, _now_ms(), bar)
     with _bars(arguments) as bar:
         total = {n: p.bytes for n, p in taken.parts.items()}
-        done = vault_scan.scan(vault, now_ms(), lambda name, read: bar(f"scan {name}", read, total[name]))
+        done = vault_scan.scan(vault, _now_ms(), lambda name, read: bar(f"scan {name}", read, total[name]))
     return _told(arguments, taken, next(s for s in done if s.id == taken.commit.id))
 
 
@@ -187,7 +195,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _scan(arguments: argparse.Namespace) -> int:
     vault = open_vault(data_dir(arguments.data))
     again = vault_scan.reindex(vault) if arguments.again else 0
-    done = vault_scan.scan(vault, now_ms())
+    done = vault_scan.scan(vault, _now_ms())
     if arguments.json:
         states = [{"id": s.id, "signed": s.signed is not None, "why": s.why} for s in done]
         print_json({"states": states, "indexed_again": again})
@@ -239,8 +247,7 @@ def _time(ms: int) -> str:
 
 def _people(arguments: argparse.Namespace) -> list[Sought]:
     values = [v for given in arguments.values for v in (sys.stdin.read().splitlines() if given == "-" else [given])]
-    people = read_people(read_file(arguments.people).splitlines()) if arguments.people else []
-    found = [one for person in people for one in _of(person)]
+    found = [one for person in _listed(arguments.people) for one in _of(person)] if arguments.people else []
     for number, value in enumerate(values, start=1):
         one = sought_value(f"value:{number}", value)
         if not one:
@@ -249,7 +256,13 @@ def _people(arguments: argparse.Namespace) -> list[Sought]:
     return found
 
 
-def _of(person: Person) -> list[Sought]:
+def _listed(file: str) -> "list[Person]":
+    from checkvalve.engine.offline import read_file, read_people  # slow to import
+
+    return read_people(read_file(file).splitlines())
+
+
+def _of(person: "Person") -> list[Sought]:
     orders = tuple(str(o) for o in person.order_ids)
     return sought(
         person.ref, email=person.email, name=person.name, phone=person.phone, address=person.address, order_numbers=orders

@@ -1,16 +1,27 @@
 """A contamination at day 4 of 10: found, the right composition brought back, the later clean adapter kept."""
 
 import json
+import os
 from pathlib import Path
 
-from tests.integration.modelstates.conftest import ANNA, DAY_MS, START_MS, Shop, anna
+from tests.integration.modelstates.conftest import ANNA, DAY_MS, START_MS, Shop, anna, make_shop
 from tests.simulators.gguf import gguf
 
 from checkvalve.cli.main import run
 from checkvalve.engine import vault_restore
 
 
-def test_ten_days_of_which_the_fourth_brought_a_leak(shop: Shop, tmp_path: Path) -> None:
+def test_ten_days_of_which_the_fourth_brought_a_leak(tmp_path: Path) -> None:
+    shop = make_shop(
+        tmp_path,
+        {
+            "base": {"kind": "weights", "made_from": []},
+            "tone": {"kind": "adapters", "needs": "base", "made_from": []},
+            "docs": {"kind": "index", "needs": "base", "made_from": ["docs"]},
+        },
+    )
+    shop.write("base/model.gguf", gguf({"general.architecture": "llama"}) + os.urandom(200_000))
+    shop.write("tone/adapter.gguf", gguf({"general.architecture": "llama", "general.name": "1"}))
     leak = json.dumps({"text": f"Frau {ANNA['name']}, {ANNA['email']}"}) + "\n"
     for day in range(1, 11):
         with (shop.root / "docs/faq.jsonl").open("a") as faq:
@@ -25,7 +36,7 @@ def test_ten_days_of_which_the_fourth_brought_a_leak(shop: Shop, tmp_path: Path)
     found = shop.find()
     proposal = shop.proposal()
     days = {p.version.component: (p.received_ms - START_MS) // DAY_MS for p in proposal.parts}
-    assert days == {"base": 10, "tone": 10, "docs": 3, "dialogs": 10, "prompts": 10}
+    assert days == {"base": 10, "tone": 10, "docs": 3}
     [loss] = vault_restore.losses(shop.vault, proposal, found)
     assert (loss.component, loss.days, loss.documents, loss.of_them_clean) == ("docs", 7.0, 8, 7)
 
