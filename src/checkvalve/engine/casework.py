@@ -10,11 +10,12 @@ from checkvalve.engine import cases
 from checkvalve.incidents.assessment import Assessment, assessment
 from checkvalve.incidents.case import ExposureRecord, Incident
 from checkvalve.incidents.cost import Assumptions, Cost, cost
+from checkvalve.incidents.escalation import Running
 from checkvalve.incidents.facts import BreachFacts, Fact, Measure, Organisation, Particulars, derive
 from checkvalve.incidents.scope import Scope, scope_of
 from checkvalve.incidents.wording import Wording, wording
-from checkvalve.notifications.documents import document
-from checkvalve.notifications.notification import Notification, Wish, draft, from_json
+from checkvalve.notifications.documents import document, documents
+from checkvalve.notifications.notification import Notification, Wish, clock_due, draft, from_json
 from checkvalve.regimes.applicability import Profile, applicability
 from checkvalve.regimes.deadline import Place, from_ms, place
 from checkvalve.regimes.law import RegimeError, regimes
@@ -137,12 +138,36 @@ def case_assessment(db: Connection, incident: Incident) -> Assessment | None:
     return assessment(case_scope(db, incident), goods, signals(db, incident.id), wording("en"))
 
 
+def case_applicability(db: Connection, incident: Incident, now_ms: int) -> list[dict[str, Any]]:
+    """Every regime: whether it applies to this case's shop, why, and what would decide it."""
+    profile = profile_of(organisation_of(db, incident.site), particulars_of(db, incident.site))
+    found: list[dict[str, Any]] = applicability(profile, from_ms(now_ms).date())["regimes"]
+    return found
+
+
+def running_clocks(db: Connection, incident: Incident, now_ms: int) -> list[Running]:
+    """Every limit of the laws that apply to the shop. GDPR Art. 33 counts until somebody shows that it does not apply."""
+    shop, rows = organisation_of(db, incident.site), case_applicability(db, incident, now_ms)
+    binding = {r["id"] for r in rows if r["applies"] == "yes"} | {"gdpr_art33"}
+    declined = {c.regime: not c.notify for c in incident.choices}  # the last word of each regime
+    filed = {(f.regime, f.clock): not f.withdrawn for f in incident.filings}
+    found = []
+    for wanted in (d for d in documents().values() if d.id in binding):
+        for clock in wanted.clocks:
+            due = clock_due(wanted, clock, incident, place_of(wanted.id, shop))
+            if due is not None:
+                met = declined.get(wanted.id, False) or filed.get((wanted.id, clock.id), False)
+                due_ms = int(due.timestamp() * 1000)
+                found.append(Running(regime=wanted.id, clock=clock.id, due_ms=due_ms, met=met))
+    return found
+
+
 def case_cost(db: Connection, incident: Incident, assumptions: Assumptions, now_ms: int) -> Cost:
     """The running total of a case."""
-    shop, more = organisation_of(db, incident.site), particulars_of(db, incident.site)
-    rows = applicability(profile_of(shop, more), from_ms(now_ms).date())["regimes"]
+    rows = case_applicability(db, incident, now_ms)
     binding = frozenset(r["id"] for r in rows if r["applies"] == "yes")
-    return cost(incident, incident.subjects, assumptions, more.turnover_eur, binding, now_ms)
+    turnover = particulars_of(db, incident.site).turnover_eur
+    return cost(incident, incident.subjects, assumptions, turnover, binding, now_ms)
 
 
 def profile_of(shop: Organisation, more: Particulars) -> Profile:

@@ -38,7 +38,6 @@ from checkvalve.incidents.scope import Scope, scope_of
 from checkvalve.notifications.notification import Notification, Wish
 from checkvalve.notifications.register import Entry
 from checkvalve.notifications.render import render_html, render_json, render_pdf
-from checkvalve.regimes.applicability import applicability
 from checkvalve.regimes.deadline import from_ms, rfc3339
 from checkvalve.store.recordkeys import RecordKeys
 from checkvalve.store.schema import commands, exposures, incidents, sites, transitions
@@ -163,14 +162,13 @@ def show_case(settings: Settings, case: str) -> dict[str, Any]:
         incident = cases.load(db, case)
         if incident is None:
             raise EngineError("not_found", f"there is no case {case}; see `checkvalve case list`")
-        profile = casework.profile_of(casework.organisation_of(db, incident.site), casework.particulars_of(db, incident.site))
         changes = db.execute(select(transitions).where(transitions.c.incident == case).order_by(transitions.c.position)).all()
         steps = db.execute(select(commands).where(commands.c.incident == case).order_by(commands.c.position)).all()
         return {
             "case": asdict(incident),
             "scope": casework.case_scope(db, incident).as_json(),
             "assessment": found.as_json() if (found := casework.case_assessment(db, incident)) else None,
-            "applicability": applicability(profile, from_ms(now_ms()).date())["regimes"],
+            "applicability": casework.case_applicability(db, incident, now_ms()),
             "transitions": [
                 {
                     "at_utc": rfc3339(from_ms(t.at_ms)),

@@ -17,10 +17,7 @@ from checkvalve.engine.paging_rota import Paging
 from checkvalve.events import jws
 from checkvalve.events.errors import EventError
 from checkvalve.incidents.case import Incident
-from checkvalve.incidents.escalation import Alarm, Page, Paged, Running, alarms, due_pages
-from checkvalve.notifications.documents import documents
-from checkvalve.notifications.notification import clock_due
-from checkvalve.regimes.applicability import applicability
+from checkvalve.incidents.escalation import Alarm, Page, Paged, alarms, due_pages
 from checkvalve.regimes.deadline import from_ms, rfc3339
 from checkvalve.store.schema import incidents, transitions
 from checkvalve.transports import pages
@@ -167,7 +164,7 @@ def _of(db: Connection, case: str, kind: str) -> list[Any]:
 
 
 def _due(db: Connection, incident: Incident, paging: Paging, now_ms: int) -> list[Page]:
-    raised = alarms(incident, running_clocks(db, incident, now_ms), now_ms)
+    raised = alarms(incident, casework.running_clocks(db, incident, now_ms), now_ms)
     if not raised:
         return []
     paged = [
@@ -176,21 +173,3 @@ def _due(db: Connection, incident: Incident, paging: Paging, now_ms: int) -> lis
     ]
     acknowledged = [t.at_ms for t in _of(db, incident.id, "page_acknowledged")]
     return due_pages(raised, paged, acknowledged, paging.rota, now_ms)
-
-
-def running_clocks(db: Connection, incident: Incident, now_ms: int) -> list[Running]:
-    """Every limit of the laws that apply to the shop. GDPR Art. 33 counts until somebody shows that it does not apply."""
-    shop, more = casework.organisation_of(db, incident.site), casework.particulars_of(db, incident.site)
-    rows = applicability(casework.profile_of(shop, more), from_ms(now_ms).date())["regimes"]
-    binding = {r["id"] for r in rows if r["applies"] == "yes"} | {"gdpr_art33"}
-    declined = {c.regime: not c.notify for c in incident.choices}  # the last word of each regime
-    filed = {(f.regime, f.clock): not f.withdrawn for f in incident.filings}
-    found = []
-    for document in (d for d in documents().values() if d.id in binding):
-        for clock in document.clocks:
-            due = clock_due(document, clock, incident, casework.place_of(document.id, shop))
-            if due is not None:
-                met = declined.get(document.id, False) or filed.get((document.id, clock.id), False)
-                due_ms = int(due.timestamp() * 1000)
-                found.append(Running(clock=clock.id, due_ms=due_ms, met=met))
-    return found

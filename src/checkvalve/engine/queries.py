@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import JSON, Connection, Select, cast, func, literal_column, null, or_, select, union_all
 
 from checkvalve.engine import casework
+from checkvalve.engine.register import entries as register_of_breaches
 from checkvalve.engine.views import (
     Case,
     CaseFile,
@@ -27,6 +28,9 @@ from checkvalve.engine.views import (
 )
 from checkvalve.events import event as ocsf
 from checkvalve.incidents.case import Incident
+from checkvalve.incidents.cost import assumed
+from checkvalve.notifications.notification import Notification, Wish
+from checkvalve.notifications.register import Entry
 from checkvalve.store.schema import (
     commands,
     events,
@@ -147,6 +151,38 @@ def notice(state: State, incident: str, regime: str, version: int | None = None)
     with state.read() as db:
         row = db.execute(query.limit(1)).first()
     return _draft(row) if row else None
+
+
+def fresh_notice(state: State, incident: str, document: str, wish: Wish, now_ms: int) -> Notification | None:
+    """A draft from what is known now, in the language and for the clock wished; it is not stored."""
+    with state.read() as db:
+        return casework.prepare(db, incident, document, now_ms, wish=wish)
+
+
+def law(state: State, incident: Incident, now_ms: int) -> Json:
+    """{"assessment": severity of both sets or None, "applicability": [every regime], "clocks": [those that run]}."""
+    with state.read() as db:
+        found = casework.case_assessment(db, incident)
+        return {
+            "assessment": found.as_json() if found else None,
+            "applicability": casework.case_applicability(db, incident, now_ms),
+            "clocks": [
+                {"regime": c.regime, "clock": c.clock, "due_ms": c.due_ms, "met": c.met}
+                for c in casework.running_clocks(db, incident, now_ms)
+            ],
+        }
+
+
+def cost(state: State, incident: Incident, now_ms: int) -> Json:
+    """The running total with what it assumes, and the legal maxima."""
+    with state.read() as db:
+        return casework.case_cost(db, incident, assumed(), now_ms).as_json()
+
+
+def register(state: State, lang: str = "en") -> list[Entry]:
+    """GDPR Art. 33(5): every case; `notifications.render.render_register` makes it a page."""
+    with state.read() as db:
+        return register_of_breaches(db, lang)
 
 
 def shops(state: State) -> list[tuple[str, str]]:

@@ -52,6 +52,7 @@ class Running:
     clock: str
     due_ms: int
     met: bool
+    regime: str = "gdpr_art33"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

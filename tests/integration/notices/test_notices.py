@@ -1,6 +1,7 @@
 """What people state about a case, and the documents that follow, against a real installation and a running core."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,10 @@ from tests.integration.engine.scene import Scene, scene
 from tests.wire.core_process import CoreProcess
 
 from checkvalve.cli.main import run
+from checkvalve.engine import queries
 from checkvalve.notifications.documents import documents
+from checkvalve.notifications.notification import Wish
+from checkvalve.store.state import open_state
 
 PARTICULARS = {
     "controller": "Example Shop GmbH",
@@ -133,6 +137,24 @@ def test_what_makes_no_sense_is_refused_in_one_line_and_not_logged(desk: Desk, w
     assert hint in said
     assert said.count("\n") == 1
     assert desk.staged.kinds() == before
+
+
+def test_the_console_can_ask_for_law_cost_register_and_a_fresh_draft(desk: Desk) -> None:
+    state, now = open_state(desk.staged.core.data / "state.db"), time.time_ns() // 1_000_000
+    try:
+        case = queries.case(state, desk.case)
+        assert case is not None
+        law = queries.law(state, case.incident, now)
+        assert {(c["regime"], c["clock"]) for c in law["clocks"]} >= {("gdpr_art33", "gdpr_72h")}
+        assert law["assessment"]["reason_required"]
+        assert queries.cost(state, case.incident, now)["total_eur"] > 0
+        assert [e.case for e in queries.register(state)] == [desk.case]
+        fresh = queries.fresh_notice(state, desk.case, "gdpr_art34", Wish(lang="fr"), now)
+        assert fresh is not None
+        assert fresh.letters
+        assert queries.fresh_notice(state, "INC-1999-0001", "gdpr_art34", Wish(), now) is None
+    finally:
+        state.close()
 
 
 def test_a_replay_gives_the_same_filings_reasons_and_particulars(desk: Desk, tmp_path: Path) -> None:
