@@ -92,6 +92,8 @@ def alarms(incident: Incident, clocks: Iterable[Running], now_ms: int) -> list[A
         found.append(Alarm(id="leak", reason="leak", raised_ms=incident.detected_ms))
         if incident.containment_failed_ms is not None and incident.contained_ms is None:
             found.append(Alarm(id="containment", reason="containment_failed", raised_ms=incident.containment_failed_ms))
+        if incident.contained_ms is not None and incident.last_seen_ms > incident.contained_ms:
+            found.append(Alarm(id="reopened", reason="reopened", raised_ms=incident.last_seen_ms))
     for clock in clocks:
         passed = [m for m in MARGINS_H if now_ms >= clock.due_ms - m * HOUR_MS]
         if passed and not clock.met:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from checkvalve.engine.paging import REASONS
 from checkvalve.incidents.case import Incident
 from checkvalve.incidents.escalation import HOUR_MS, MINUTE_MS, Alarm, Page, Paged, Rota, Rung, Running, alarms, due_pages
 
@@ -86,6 +87,17 @@ def test_a_closed_case_alarms_for_its_clocks_alone(incident: Incident) -> None:
     assert [a.reason for a in alarms(closed, [clock], START)] == ["clock_over"]
     opened = replace(closed, status="containment", contained_ms=None)
     assert [a.reason for a in alarms(opened, [], START)] == ["leak", "containment_failed"]
+
+
+def test_data_shown_after_the_closing_is_an_alarm_of_its_own(incident: Incident) -> None:
+    closed = replace(incident, contained_ms=START, last_seen_ms=START)
+    assert [a.reason for a in alarms(closed, [], START)] == ["leak"]
+    again = replace(closed, last_seen_ms=START + 1)
+    assert [a.reason for a in alarms(again, [], START + 1)] == ["leak", "reopened"]
+
+
+def test_every_reason_to_page_has_its_words() -> None:
+    assert set(REASONS) == {"leak", "containment_failed", "reopened", "clock_margin", "clock_over", "test"}
 
 
 @given(
