@@ -77,10 +77,9 @@ def _contain_again(db: Connection, incident: Incident, entry: int, at_ms: int) -
         return incident
     closed = incident.last_closed_ms is not None and incident.last_closed_ms >= incident.started_ms
     why = "data was shown after the way out had been closed" if closed else "it had failed, and data was shown since"
-    newest = runs.last(db, incident.id)
-    if newest is None:  # opened from a log, and now seen live
-        return _contain(db, incident, choose(_known(incident)), entry, at_ms)
-    return _contain(db, incident, newest.playbook, entry, at_ms, why=why)
+    if not incident.started_ms:  # opened from a log, and now seen live
+        why = ""
+    return _contain(db, incident, choose(_known(incident)), entry, at_ms, why=why)
 
 
 def _known(incident: Incident) -> dict[str, bool]:
@@ -205,7 +204,8 @@ def _milestones(db: Connection, incident: Incident, moved: Moved, at_ms: int, en
             why = {"why": "no step closed the way out; a person must"}
             incident = store(db, incident, case.change(incident, "containment_failed", at_ms, (entry,), why))
         incident = store(db, incident, case.change(incident, "run_finished", at_ms, (entry,), {"run": command.run}))
-        _contain_again(db, incident, entry, at_ms)
+        if incident.started_ms:  # else it was opened from a log, and only what people ask for is done
+            _contain_again(db, incident, entry, at_ms)
 
 
 def _ordered(db: Connection, run: str) -> bool:

@@ -27,6 +27,8 @@ MAY = {
     "/incidents/{id}/awareness": {"owner", "lead", "officer"},
     "/incidents/{id}/late-reason": {"owner", "lead", "officer"},
     "/incidents/{id}/tasks/{command}": ALL - {"reader"},
+    "/incidents/{id}/approvals/{command}": ALL - {"reader"},
+    "/incidents/{id}/playbook": {"owner", "lead"},
     "/settings/organisation": {"owner", "officer"},
     "/pair": {"lead", "admin"},
 }

@@ -74,6 +74,12 @@ def test_a_step_is_done_once_somebody_agrees_and_a_second_answer_is_told_that_it
         kinds = [t["kind"] for t in shown["transitions"]]
         assert (kinds.count("run_started"), kinds.count("containment_failed")) == (1, 0)
         assert shown["case"]["status"] == "eradication_recovery"  # a closed way out stays closed whatever else is started
+
+        staged.leak(3)  # what closes the way out again is the playbook that fits the case, not the last one that ran
+        wait(lambda: len(staged.rows("SELECT id FROM runs")) == 3, "the playbook starts anew")
+        staged.respond()
+        third = staged.rows("SELECT playbook FROM runs WHERE id LIKE '%.run3'")
+        assert third == [("plugin-exposes-customer-data",)]
         staged.core.stop()
         before = log.reduced(tmp_path / "data")
         assert log.replayed(tmp_path / "data", tmp_path / "copy") == before

@@ -64,8 +64,11 @@ def watching(found: Overview, tones: Collection[str], now_ms: int) -> Answer:
 def closure(incident: Incident, orders: Iterable[OrderLine], now_ms: int) -> Answer:
     """Whether the way out is closed now."""
     closed_ms = incident.last_closed_ms
-    if incident.containment_failed_ms is not None and incident.containment_failed_ms > (closed_ms or 0):
-        return Answer(tone="bad", head="NOT closed", said="No automatic step closed the way out. Data may still be leaving.")
+    failed_ms = incident.containment_failed_ms
+    if failed_ms is not None and failed_ms > (closed_ms or 0):
+        again = " It is tried again by itself." if incident.started_ms > failed_ms else ""
+        said = f"No automatic step closed the way out. Data may still be leaving.{again}"
+        return Answer(tone="bad", head="NOT closed", said=said)
     if closed_ms is None:
         since = times.span(now_ms - incident.detected_ms)
         return Answer(

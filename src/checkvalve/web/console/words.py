@@ -23,10 +23,10 @@ CONFIRMED = ("done", "already")
 
 
 def status(incident: Incident) -> str:
-    """The phase; after a failed containment it goes on, but nothing automatic is under way any more."""
+    """The phase; a containment that failed is said to have failed also while it is tried again."""
     failed_ms = incident.containment_failed_ms
-    if incident.status == "containment" and failed_ms is not None and failed_ms > incident.started_ms:
-        return "Containment failed"
+    if incident.status == "containment" and failed_ms is not None and failed_ms > (incident.last_closed_ms or 0):
+        return "Containment failed" if failed_ms >= incident.started_ms else "Containment failed, tried again"
     return STATUS.get(incident.status, incident.status)
 
 
