@@ -1,14 +1,14 @@
 """checkvalve modelstate enrol | snapshot | serve | scan | list | find | verify | restore | forget."""
 
 import argparse
-import subprocess
+import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -171,25 +171,16 @@ def _bars(arguments: argparse.Namespace) -> Iterator[vault_snapshot.Progress]:
         yield told
 
 
-def _serve(arguments: argparse.Namespace) -> int:
+def _serve(arguments: argparse.Namespace) -> NoReturn:
     vault = open_vault(data_dir(arguments.data))
     vault.description()
     vault_scan.heal(vault)
     password = (vault.credentials / "server.password").read_text("utf-8").strip()
     if not arguments.json:
         console.print(f"append-only server for hosts on http://{arguments.listen} (Ctrl-C ends it)")
-    environment = serve_environment(SERVER_USER, password)
-    command = serve_command(vault.repositories, arguments.listen)
-    process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)  # noqa: S603 # our own command line
-    try:
-        code = process.wait()
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait()
-    if code:
-        raise EngineError("not_served", f"the server ended with {code}; is {arguments.listen} in use?")
-    return OK
+    command, environment = serve_command(vault.repositories, arguments.listen), serve_environment(SERVER_USER, password)
+    sys.stdout.flush()
+    os.execve(command[0], command, environment)  # noqa: S606 # in our place: what ends us ends the server
 
 
 def _scan(arguments: argparse.Namespace) -> int:

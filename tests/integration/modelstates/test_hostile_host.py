@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -10,8 +11,10 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.integration.modelstates.conftest import ANNA, START_MS, Shop
+from tests.simulators.processes import Server, free_port
 
 from checkvalve.actuators.restic import Repository, ResticError
+from checkvalve.cli.main import run
 from checkvalve.engine import vault_restore
 from checkvalve.engine.vault import STATES
 from checkvalve.engine.vault_snapshot import COMMIT, Commit
@@ -146,3 +149,22 @@ def test_a_manifest_that_somebody_changed_is_not_believed(docs: Shop) -> None:
     file.write_bytes(file.read_bytes().replace(b'"payload":"ey', b'"payload":"ez'))
     with pytest.raises(Exception, match="bad_manifest"):
         docs.vault.states()
+
+
+def test_the_served_vault_takes_a_snapshot_over_the_command_line_and_ends_when_told(docs: Shop, tmp_path: Path) -> None:
+    data, address = docs.vault.directory.parent, f"127.0.0.1:{free_port()}"
+    state = tmp_path / "state.yaml"
+    state.write_text(docs.text)
+    command = [sys.executable, "-m", "checkvalve.cli", "modelstate", "serve", "--listen", address, "--data", str(data)]
+    server = Server(command, f"http://{address}", log=tmp_path / "serve.log")
+    try:
+        server.wait_for("/")
+        sent = ["--to", server.url, "--credentials", str(docs.vault.credentials), "--data", str(tmp_path / "host")]
+        assert run(["modelstate", "snapshot", str(state), *sent]) == 0
+    finally:
+        server.stop()
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(server.url, timeout=5)
+    assert not (tmp_path / "host" / "vault").exists(), "a host has no vault"
+    assert run(["modelstate", "scan", "--data", str(data)]) == 0
+    assert len(docs.vault.states()) == 1
