@@ -138,6 +138,7 @@ class Incident:
     exposures: int = 0
     contained_ms: int | None = None  # the first time
     last_contained_ms: int | None = None
+    last_contained_entry: int | None = None
     started_ms: int = 0  # of the newest containment
     retries: int = 0  # containments begun anew by itself, none of which lasted
     containment_failed_ms: int | None = None
@@ -332,9 +333,10 @@ def _changed(incident: Incident, t: Transition) -> Incident:
         case "containment_started":
             return replace(incident, started_ms=t.at_ms, retries=t.data.get("retry", 0))
         case "contained" if incident.contained_ms is None:  # the first time stands
-            return replace(incident, contained_ms=t.at_ms, last_contained_ms=t.at_ms, contained_entry=entry)
+            first = replace(incident, contained_ms=t.at_ms, contained_entry=entry)
+            return replace(first, last_contained_ms=t.at_ms, last_contained_entry=entry)
         case "contained":
-            return replace(incident, last_contained_ms=t.at_ms)
+            return replace(incident, last_contained_ms=t.at_ms, last_contained_entry=entry)
         case "containment_failed":
             return replace(incident, containment_failed_ms=t.at_ms)
         case "aware_set":

@@ -90,9 +90,10 @@ def alarms(incident: Incident, clocks: Iterable[Running], now_ms: int) -> list[A
     found = []
     if incident.status != "closed":
         found.append(Alarm(id="leak", reason="leak", raised_ms=incident.detected_ms))
-        if incident.containment_failed_ms is not None and incident.contained_ms is None:
-            found.append(Alarm(id="containment", reason="containment_failed", raised_ms=incident.containment_failed_ms))
-        if incident.contained_ms is not None and incident.last_seen_ms > incident.contained_ms:
+        failed_ms = incident.containment_failed_ms
+        if failed_ms is not None and failed_ms > (incident.last_closed_ms or 0):
+            found.append(Alarm(id="containment", reason="containment_failed", raised_ms=failed_ms))
+        if incident.contained_ms is not None and incident.last_seen_ms > incident.contained_ms:  # also once closed again
             found.append(Alarm(id="reopened", reason="reopened", raised_ms=incident.last_seen_ms))
     for clock in clocks:
         passed = [m for m in MARGINS_H if now_ms >= clock.due_ms - m * HOUR_MS]

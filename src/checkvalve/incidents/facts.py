@@ -154,14 +154,14 @@ def _timeline(case: _Case) -> Iterable[Fact]:
 def _contained(case: _Case) -> Fact:
     """A leak that went on after it was thought closed has no end yet."""
     incident = case.incident
-    if incident.contained_ms is None:
+    if incident.last_closed_ms is None:
         return case.missing("contained_at", "not_contained")
-    at = _t(incident.contained_ms)
-    if incident.last_seen_ms > incident.contained_ms:
+    at = _t(incident.last_closed_ms)
+    if incident.last_seen_ms > incident.last_closed_ms:
         return case.missing("contained_at", "reopened", at=at, again=_t(incident.last_seen_ms))
     # Where there is no route to try, the gateway's report is all there is.
     source = case.say("sources.tried_closed" if incident.route else "sources.reported_closed")
-    return case.known("contained_at", at, source, _one(incident.contained_entry))
+    return case.known("contained_at", at, source, _one(incident.last_contained_entry or incident.contained_entry))
 
 
 def _nature(case: _Case) -> Iterable[Fact]:

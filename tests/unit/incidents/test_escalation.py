@@ -94,6 +94,10 @@ def test_data_shown_after_the_closing_is_an_alarm_of_its_own(incident: Incident)
     assert [a.reason for a in alarms(closed, [], START)] == ["leak"]
     again = replace(closed, last_seen_ms=START + 1)
     assert [a.reason for a in alarms(again, [], START + 1)] == ["leak", "reopened"]
+    failed = replace(again, containment_failed_ms=START + 9)
+    assert [a.reason for a in alarms(failed, [], START + 9)] == ["leak", "containment_failed", "reopened"]
+    mended = replace(failed, last_contained_ms=START + 20)
+    assert [a.reason for a in alarms(mended, [], START + 20)] == ["leak", "reopened"]
 
 
 def test_every_reason_to_page_has_its_words() -> None:

@@ -132,6 +132,9 @@ def test_a_leak_that_went_on_has_no_time_of_containment(incident: Incident, scop
     again = facts_of(replace(closed, last_seen_ms=START + 20_000), scope)["contained_at"]
     assert again.status == "missing"
     assert "2026-09-21T14:13:40Z" in again.provenance
+    twice = replace(closed, last_seen_ms=START + 20_000, last_contained_ms=START + 21_000, last_contained_entry=70)
+    held = facts_of(twice, scope)["contained_at"]
+    assert (held.status, held.value, held.entries) == ("known", "2026-09-21T14:13:41Z", (70,))
 
 
 @pytest.mark.parametrize(
