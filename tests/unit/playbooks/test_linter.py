@@ -71,6 +71,21 @@ DEFECTS: dict[str, tuple[Bend, str, str]] = {
         f"/workflow/{ROUTE}/commands/0/content",
         "unresolved-variable",
     ),
+    "a trigger that asks for what no case knows": (
+        lambda b: b.update(playbook_extensions={EXTENSION: {"trigger": {"weather": True}}}),
+        f"/playbook_extensions/{EXTENSION}",
+        "bad-trigger",
+    ),
+    "a trigger that says neither yes nor no": (
+        lambda b: b.update(playbook_extensions={EXTENSION: {"trigger": {"plugin": "maybe"}}}),
+        f"/playbook_extensions/{EXTENSION}",
+        "bad-trigger",
+    ),
+    "a trigger that is none": (
+        lambda b: b.update(playbook_extensions={EXTENSION: {"trigger": ["plugin"]}}),
+        f"/playbook_extensions/{EXTENSION}",
+        "bad-trigger",
+    ),
     "containment without a way back": (
         lambda b: safeguard_of(b).pop("rollback"),
         f"/workflow/{ROUTE}",
