@@ -238,6 +238,7 @@ def _file(seen: _Seen, path: str, size: int, stream: IO[bytes], room: Path) -> I
     seen.files.append(File(path=path, size=size, sha256=summing.hexdigest()))
     if Path(path).name in TOKENIZERS:
         seen.tokenizer = hashlib.sha256(((seen.tokenizer or "") + path + summing.hexdigest()).encode()).hexdigest()
+    yield Document(place=f"{path} (its name)", text=path)
     match kind:
         case "gguf":
             yield from _gguf(seen, path, head)
@@ -274,6 +275,10 @@ def _sqlite(seen: _Seen, path: str, data: bytes, room: Path) -> Iterator[Documen
     try:
         with closing(sqlite3.connect(f"file:{file}?mode=ro&immutable=1", uri=True)) as db:
             db.text_factory = lambda b: b.decode("utf-8", "replace")
+            schema = db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
+            yield from reading.rows(f"{path} schema", iter(schema))
+            if any("using fts" in str(sql).lower() for *_, sql in schema):
+                seen.unread.append(f"{path}: its full-text index may hold words of deleted rows")
             tables = [r[0] for r in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0")]
             for table in tables:
                 quoted = table.replace('"', '""')

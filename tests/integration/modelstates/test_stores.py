@@ -74,6 +74,20 @@ def test_compressed_and_escaped_documents_are_found(docs: Shop) -> None:
     assert {h.place for h in hits} == {"a.jsonl! line 1", "b.jsonl line 1", "b.jsonl line 2"}
 
 
+def test_a_full_text_index_may_hold_deleted_words_and_is_not_called_clean(docs: Shop) -> None:
+    db = store(docs.root / "docs/store.db")
+    db.execute("CREATE VIRTUAL TABLE words USING fts5(text)")
+    db.close()
+    docs.day(1)
+    assert docs.verdicts() == ["unknown"]
+
+
+def test_a_name_of_a_file_is_read_as_well(docs: Shop) -> None:
+    docs.write("docs/letter-to-anna.schmidt@example.com.txt", "Hello")
+    docs.day(1)
+    assert docs.verdicts() == ["contaminated"]
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "harmless.txt"])
 def test_a_pickle_is_refused_under_any_name(docs: Shop, name: str) -> None:
     docs.write(f"docs/{name}", pickle.dumps({"weights": [1.0]}))
