@@ -25,7 +25,7 @@ class RegimeError(Exception):
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing a notification must say. `required`: True, or "when_late". `clocks`: notices of the regime that alone ask it."""
+    """One thing a notification must say. `required`: True, or "when_late". `clocks`: the notices that alone ask it."""
 
     id: str
     article: str
