@@ -161,4 +161,4 @@ def test_a_state_that_is_no_database(data: Path) -> None:
     (data / "state.db").write_bytes(b"not a database " * 1000)
     code, checks = ask(data)
     assert code == 1
-    assert "restore this file" in checks["data"]["hint"]
+    assert "from a backup" in checks["data"]["hint"]
