@@ -92,7 +92,7 @@ class Customers(threading.Thread):
                 self.bought.append(self._buy())
             except Exception as error:  # whatever went wrong, this customer could not buy
                 self.failures.append(f"{type(error).__name__}: {str(error)[:200]}")
-            self._end.wait(0.2)
+            self._end.wait(0.4)
 
     def stop(self) -> None:
         """Return when the last checkout has ended."""

@@ -4,8 +4,6 @@ import argparse
 from typing import Any
 
 from checkvalve.cli.output import OK, console, print_json
-from checkvalve.engine import responding
-from checkvalve.engine.looking import in_core
 from checkvalve.engine.settings import data_dir, load_settings
 from checkvalve.playbooks.loader import names
 
@@ -19,6 +17,9 @@ def add_parser(actions: Any, common: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from checkvalve.engine import responding  # slow to import, and every command on cases passes here
+    from checkvalve.engine.looking import in_core
+
     wanted = responding.Starting(case=arguments.case, playbook=arguments.playbook, by=f"user:{arguments.by[:60]}")
     settings = load_settings(data_dir(arguments.data))
     answer = in_core(settings, responding.PATH, wanted, lambda core: responding.start(core, wanted))

@@ -10,7 +10,6 @@ import msgspec
 from checkvalve.engine import cases, casework, decisions
 from checkvalve.engine.core import Core
 from checkvalve.engine.errors import EngineError
-from checkvalve.engine.looking import in_core
 from checkvalve.engine.settings import Settings
 from checkvalve.incidents import case as rules
 from checkvalve.incidents.facts import Organisation, Particulars
@@ -68,6 +67,8 @@ Statement = Reasoned | Decided | Filed | Entered
 
 def state(settings: Settings, statement: Statement) -> dict[str, Any]:
     """`{"entry": n}`, and for a filing its version. EngineError or IncidentError for what makes no sense."""
+    from checkvalve.engine.looking import in_core  # slow to import, and every command on cases passes here
+
     return in_core(settings, PATH, statement, lambda core: stated(core, statement))
 
 
