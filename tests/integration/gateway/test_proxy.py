@@ -75,23 +75,6 @@ def test_a_persons_own_data_is_no_exposure(stack: Stack) -> None:
     assert stack.exposures() == set()
 
 
-def test_a_forged_or_old_context_is_not_believed(stack: Stack) -> None:
-    stack.upstream.script = plain(message("Dear Anna Schmidt"))
-    genuine = stack.context(requester={"ref": "customer:7"})["Checkvalve-Context"]
-    head, body, signature = genuine.split(".")
-    forged = [
-        f"{head}.{body}.{signature[:-4]}AAAA",
-        stack.context(requester={"ref": "customer:7"}, exp=int(time.time()) - 1)["Checkvalve-Context"],
-        stack.context(requester={"ref": "customer:7"}, site="s-anotheronexx")["Checkvalve-Context"],
-        "not.a.token",
-        "x" * 20_000,
-    ]
-    for token in forged[:4]:
-        ask(stack.url, PATH, QUESTION, {"Checkvalve-Context": token})
-    assert [o[1] for o in stack.inferences(4)] == ["anonymous"] * 4
-    stack.wait(lambda: stack.exposures() == {("customer:7", "name", "anonymous")}, "the exposure")
-
-
 def test_gzip_passes_as_it_is_and_is_read(stack: Stack) -> None:
     body = gzip.compress(message(LEAK))
     stack.upstream.script = plain(body, more="Content-Encoding: gzip\r\n")
@@ -200,3 +183,21 @@ def test_a_killed_gateway_keeps_its_events_and_its_orders(own_stack: Stack) -> N
     own_stack.core.start()
     assert len(own_stack.inferences(2)) == 2
     assert own_stack.rows("SELECT count(*) FROM findings WHERE detector IN ('sequence_gap', 'malformed_event')") == [(0,)]
+
+
+def test_a_forged_or_old_context_is_not_believed(stack: Stack) -> None:
+    # The last one here: a leak through an unknown caller holds back the model's answers to everybody.
+    stack.upstream.script = plain(message("Dear Anna Schmidt").replace(b"smol", b"other"))
+    genuine = stack.context(requester={"ref": "customer:7"})["Checkvalve-Context"]
+    head, body, signature = genuine.split(".")
+    forged = [
+        f"{head}.{body}.{signature[:-4]}AAAA",
+        stack.context(requester={"ref": "customer:7"}, exp=int(time.time()) - 1)["Checkvalve-Context"],
+        stack.context(requester={"ref": "customer:7"}, site="s-anotheronexx")["Checkvalve-Context"],
+        "not.a.token",
+        "x" * 20_000,
+    ]
+    for token in forged[:4]:
+        ask(stack.url, PATH, QUESTION.replace(b"smol", b"other"), {"Checkvalve-Context": token})
+    assert [o[1] for o in stack.inferences(4)] == ["anonymous"] * 4
+    stack.wait(lambda: stack.exposures() == {("customer:7", "name", "anonymous")}, "the exposure")
