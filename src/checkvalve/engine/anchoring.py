@@ -8,7 +8,6 @@ import asyncio
 import base64
 import http.client
 import logging
-import os
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -20,7 +19,7 @@ from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.identity import Identity
-from checkvalve.engine.settings import Settings, make_private
+from checkvalve.engine.settings import Settings, make_private, write_private
 from checkvalve.evidence import anchor, checkpoint
 from checkvalve.evidence.anchor import Anchored, Trust
 from checkvalve.evidence.checkpoint import Checkpoint
@@ -55,7 +54,7 @@ def plan_of(settings: Settings) -> Plan | None:
 
 
 def keep_plan(settings: Settings, plan: Plan) -> None:
-    _write(settings.data / "anchoring.json", msgspec.json.encode(plan))
+    write_private(settings.data / "anchoring.json", msgspec.json.encode(plan))
 
 
 def anchor_now(settings: Settings, identity: Identity, plan: Plan) -> list[Anchored]:
@@ -85,7 +84,7 @@ def anchor_now(settings: Settings, identity: Identity, plan: Plan) -> list[Ancho
         raise EngineError("bad_anchor", f"what was given does not verify and was not kept: {error.what}") from error
     for name, content in got.items():
         if not name.endswith(".proof"):
-            _write(directory / name, content)
+            write_private(directory / name, content)
     return found
 
 
@@ -168,13 +167,3 @@ def _post(url: str, body: bytes, kind: str) -> tuple[int, bytes]:
             return error.code, error.read(MAX_ANSWER)
     except (OSError, http.client.HTTPException) as error:
         raise EngineError("unreachable", f"{urlsplit(url).hostname} does not answer; nothing was changed") from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    fresh = path.with_name(f"{path.name}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)

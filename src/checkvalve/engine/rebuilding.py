@@ -33,7 +33,7 @@ def rebuild(settings: Settings) -> int:
         scratch.unlink(missing_ok=True)
         state = open_state(scratch)
         try:
-            _copy(core.state, state)
+            copy_kept(core.state, state)
             Pipeline(core.journal, state, core.identity.repeat_key, Changed()).catch_up()
             archive = Archive(fresh, core.identity.log_key, core.identity.origin)
             sealer = Sealer(archive, state, core.now_ms)
@@ -53,7 +53,8 @@ def rebuild(settings: Settings) -> int:
         core.close()
 
 
-def _copy(state: State, scratch: State) -> None:
+def copy_kept(state: State, scratch: State) -> None:
+    """What the log cannot give back: pairings, people, their log-ins."""
     with state.read() as source, scratch.begin() as db:
         for table in metadata.sorted_tables:  # rows that others refer to go first
             if table.name in KEPT and (rows := [dict(r._mapping) for r in source.execute(table.select())]):

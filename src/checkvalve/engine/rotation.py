@@ -17,7 +17,7 @@ from checkvalve.engine.core import now_ms, open_core
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.identity import NEXT, Identity, load_identity, secret_of
 from checkvalve.engine.offline import identity_of
-from checkvalve.engine.settings import Settings
+from checkvalve.engine.settings import Settings, write_private
 from checkvalve.evidence import succession
 from checkvalve.evidence.checkpoint import open_note, sign_note, verifier_key
 from checkvalve.evidence.errors import VerificationError
@@ -33,11 +33,11 @@ def rotate(settings: Settings, by: str) -> tuple[str, str]:
     with _locked(settings.data):
         new = Ed25519PrivateKey.from_private_bytes(secret_of(pending))
         public = new.public_key().public_bytes_raw()
-        _write(settings.data / "keys" / "installation", identity.installation.encode())
+        write_private(settings.data / "keys" / "installation", identity.installation.encode())
         notes = settings.data / "log" / "succession"
         notes.mkdir(mode=0o700, exist_ok=True)
         if not any(succession.read(p.read_bytes(), identity.origin)[1] == public for p in notes.glob("*.note")):
-            _write(
+            write_private(
                 notes / f"{len(list(notes.glob('*.note'))):04d}.note",
                 succession.write(identity.origin, identity.log_key, public),
             )
@@ -74,7 +74,7 @@ def _sign_again(path: Path, identity: Identity, new: Ed25519PrivateKey) -> None:
             text = open_note(note, name=identity.origin, public_key=identity.log_public)
         except VerificationError as error:
             raise EngineError("damaged_log", f"{path}: {error.what}; run `checkvalve evidence verify`") from error
-        _write(path, sign_note(text, name=identity.origin, key=new))
+        write_private(path, sign_note(text, name=identity.origin, key=new))
 
 
 @contextmanager
@@ -88,13 +88,3 @@ def _locked(data: Path) -> Iterator[None]:
         raise EngineError("in_use", f"another Checkvalve uses {data}; stop it first") from error
     finally:
         os.close(descriptor)
-
-
-def _write(path: Path, content: bytes) -> None:
-    fresh = path.with_name(f"{path.name}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)

@@ -66,11 +66,22 @@ def require_private(path: Path) -> None:
         raise EngineError("not_private", f"{path} can be read by other users; run: chmod -R go-rwx {path}")
 
 
+def write_private(path: Path, content: bytes) -> None:
+    """Replace a file's content at once and durably; nobody but its owner may read it."""
+    fresh = path.with_name(f"{path.name}.new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
 def save_settings(settings: Settings) -> None:
     """Keep the addresses, so that other commands on this data directory know them."""
     make_private(settings.data)
     kept = {n: getattr(settings, n) for n in ("listen", "public_url", "gateway_url", "sync_seconds")}
-    (settings.data / "settings.json").write_text(json.dumps(kept, indent=1))
+    write_private(settings.data / "settings.json", json.dumps(kept, indent=1).encode())
 
 
 def load_settings(data: Path) -> Settings:

@@ -1,12 +1,12 @@
 """The log is vouched for outside: an `openssl ts` authority stamps it, a witness cosigns it, a stranger verifies offline."""
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.integration.custody.conftest import grow
 from tests.integration.custody.outsiders import Authority, Witness, authority, witnessing
 from tests.integration.imports.conftest import Installation
 
@@ -21,28 +21,6 @@ from checkvalve.evidence.verify import Verified
 from checkvalve.store.segments import LogFiles
 
 GOLDEN = Path(__file__).parents[2] / "golden"
-LINE = '203.0.113.7 - - [24/Nov/2026:10:00:00 +0100] "GET /item/{n} HTTP/1.1" 200 512 "-" "curl/8"\n'
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Installation:
-    found = Installation(data=tmp_path / "data")
-    grow(found, tmp_path, 5)
-    return found
-
-
-@pytest.fixture
-def tsa(tmp_path: Path) -> Iterator[Authority]:
-    with authority(tmp_path / "tsa") as made:
-        yield made
-
-
-def grow(shop: Installation, directory: Path, count: int) -> None:
-    file = directory / "access.log"
-    first = len(file.read_text().splitlines()) if file.exists() else 0
-    with file.open("a") as log:
-        log.writelines(LINE.format(n=n) for n in range(first, first + count))
-    assert shop.ingest(file, "combined")["entries"] == count
 
 
 def exported(shop: Installation) -> bytes:

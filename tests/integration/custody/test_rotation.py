@@ -4,31 +4,18 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tests.integration.custody.outsiders import Authority, authority
-from tests.integration.custody.test_anchors import exported, grow, stranger
+from tests.integration.custody.conftest import grow
+from tests.integration.custody.outsiders import Authority
+from tests.integration.custody.test_anchors import exported, stranger
 from tests.integration.imports.conftest import Installation
 from tests.wire.core_process import running_core
 
 from checkvalve.evidence import bundle, checkpoint, succession
 from checkvalve.evidence.errors import VerificationError
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Installation:
-    found = Installation(data=tmp_path / "data")
-    grow(found, tmp_path, 5)
-    return found
-
-
-@pytest.fixture
-def tsa(tmp_path: Path) -> Iterator[Authority]:
-    with authority(tmp_path / "tsa") as made:
-        yield made
 
 
 def key(shop: Installation) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from tests.integration.gateway.local import LocalGateway, local_gateway
 from tests.integration.gateway.upstream import Upstream
 from tests.simulators.processes import Server, free_port
 from tests.wire.core_process import CoreProcess, running_core
@@ -151,3 +152,25 @@ def _register(stack: Stack) -> None:
         line = shop.event(shop.next, **own).replace(b'"class_uid":6003', b'"class_uid":5003')
         assert shop.post([line], shop.next).status_code == 202
         shop.next += 1
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalGateway, Upstream]]:
+    upstream = Upstream()
+    with local_gateway(tmp_path_factory.mktemp("gateway"), upstream.url) as gateway:
+        yield gateway, upstream
+    upstream.close()
+
+
+@pytest.fixture
+def upstream(running: tuple[LocalGateway, Upstream]) -> Upstream:
+    running[1].requests.clear()
+    running[1].client_gone.clear()
+    return running[1]
+
+
+@pytest.fixture
+def gateway(running: tuple[LocalGateway, Upstream]) -> LocalGateway:
+    running[0].release_all()
+    running[0].clear()
+    return running[0]

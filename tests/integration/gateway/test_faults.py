@@ -20,27 +20,6 @@ from checkvalve.detection.register import Register
 POST = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(QUESTION)}\r\n".encode()
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalGateway, Upstream]]:
-    upstream = Upstream()
-    with local_gateway(tmp_path_factory.mktemp("gateway"), upstream.url) as gateway:
-        yield gateway, upstream
-    upstream.close()
-
-
-@pytest.fixture
-def upstream(running: tuple[LocalGateway, Upstream]) -> Upstream:
-    running[1].requests.clear()
-    running[1].client_gone.clear()
-    return running[1]
-
-
-@pytest.fixture
-def gateway(running: tuple[LocalGateway, Upstream]) -> LocalGateway:
-    running[0].clear()
-    return running[0]
-
-
 def connect(gateway: LocalGateway) -> socket.socket:
     return socket.create_connection(("127.0.0.1", gateway.port), timeout=20)
 

@@ -4,11 +4,9 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from tests.integration.gateway.local import LocalGateway, local_gateway
 from tests.integration.gateway.test_proxy import LEAK, PATH, QUESTION, chunked, message, plain, stream
 from tests.integration.gateway.upstream import Upstream, ask, payload
@@ -16,28 +14,6 @@ from tests.integration.gateway.upstream import Upstream, ask, payload
 from checkvalve.gateway.inspection import ENDING_TEXT, MARK
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalGateway, Upstream]]:
-    upstream = Upstream()
-    with local_gateway(tmp_path_factory.mktemp("gateway"), upstream.url) as gateway:
-        yield gateway, upstream
-    upstream.close()
-
-
-@pytest.fixture
-def upstream(running: tuple[LocalGateway, Upstream]) -> Upstream:
-    running[1].requests.clear()
-    running[1].client_gone.clear()
-    return running[1]
-
-
-@pytest.fixture
-def gateway(running: tuple[LocalGateway, Upstream]) -> LocalGateway:
-    running[0].release_all()
-    running[0].clear()
-    return running[0]
 
 
 def token(text: str) -> bytes:

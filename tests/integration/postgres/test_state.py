@@ -61,7 +61,7 @@ def _replayed(data: Path, where: Path, state_url: str | None, known: Settings) -
     (where / "state.db").unlink(missing_ok=True)
     settings = Settings(data=where, state_url=state_url)
     source, fresh = open_state(known.state), open_state(settings.state)
-    rebuilding._copy(source, fresh)
+    rebuilding.copy_kept(source, fresh)
     source.close()
     fresh.close()
     core = open_core(settings)
