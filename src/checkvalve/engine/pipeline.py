@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite reads it a
 from sqlalchemy.exc import OperationalError
 
 from checkvalve.detection.register import Register
-from checkvalve.engine import bypass, cases, completeness, decisions, exposures, holds, imports, observe, orders
+from checkvalve.engine import bypass, cases, completeness, decisions, exposures, holds, imports, observe, orders, reviews
 from checkvalve.engine.changed import Changed
 from checkvalve.engine.observe import Observed
 from checkvalve.events import event as ocsf
@@ -360,6 +360,8 @@ class Pipeline:
             db.execute(upsert(erased).on_conflict_do_nothing(), values)
         elif decision.type in holds.TYPES:
             holds.digest(db, decision, opened.number)
+        elif decision.type in reviews.TYPES:
+            reviews.digest(db, decision, opened.number)
         elif decision.type == "subject_put":
             self._put(db, decision.data["site"], opened.number, decision.data["subject"])
         else:

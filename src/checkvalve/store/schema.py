@@ -129,6 +129,18 @@ holds = Table(
     Column("lifted_ms", BigInteger, nullable=True),
 )
 
+# The newest time each recurring review was done, as the log says.
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("review", String, primary_key=True),
+    Column("entry", BigInteger, nullable=False),
+    Column("done_ms", BigInteger, nullable=False),
+    Column("by", String, nullable=False),
+    Column("good", Boolean, nullable=False),
+    Column("notes", String, nullable=False),
+)
+
 # Records of others' logs: by `key` one is known again. `within_ms`: how long after its row's time it may have happened;
 # null: no limit.
 imported = Table(
