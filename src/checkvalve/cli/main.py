@@ -26,6 +26,7 @@ COMMANDS = {
     **dict.fromkeys(("deadline", "applicability", "severity"), "law"),
     "page": "page",
     "posture": "posture",
+    **dict.fromkeys(("readiness", "review", "contract"), "readiness"),
     "plugin": "plugin",
     "playbook": "playbook",
     "detect": "detect",

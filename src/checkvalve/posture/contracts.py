@@ -107,6 +107,21 @@ class Standing:
     state: State
     found: Any
 
+    @property
+    def plain(self) -> str:
+        """What was found, for people: empty when nothing was."""
+        if self.found is None or isinstance(self.found, bool):
+            return {None: "", True: "yes", False: "no"}[self.found]
+        if isinstance(self.found, list):
+            return ", ".join(self.found)
+        return (
+            f"{self.found} h"
+            if self.provision.value == "hours"
+            else f"{self.found} d"
+            if self.provision.value == "days"
+            else self.found
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
@@ -202,14 +217,10 @@ def letter(found: Review, lang: str) -> str:
     words = content().letter[lang]
     lines = [words.greeting.format(party=found.contract.party), "", words.head, "", words.intro, ""]
     for number, standing in enumerate(found.open, start=1):
-        have = f" ({words.have.format(found=_plain(standing.found))})" if standing.state == "weaker" else ""
+        have = f" ({words.have.format(found=standing.plain)})" if standing.state == "weaker" else ""
         article = standing.provision.article
         basis = f" [{article.replace('GDPR', words.law)}]" if article != PRACTICE else ""
         lines.append(f"{number}. {standing.provision.asks[lang]}{basis}{have}")
     if found.expiring and found.contract.ends:
         lines += ["", words.ends.format(ends=found.contract.ends.isoformat())]
     return "\n".join([*lines, "", words.close])
-
-
-def _plain(found: Any) -> str:
-    return "–" if found is False else str(found)

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from checkvalve.engine import looking, paging_drill, retention, statements
+from checkvalve.engine import looking, paging_drill, readiness, retention, statements
 from checkvalve.engine.core import Core
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.importer import MAX_BATCH
@@ -97,7 +97,14 @@ async def page_test(request: Request) -> Response:
     return Json(await paging_drill.tested(core, _decoded(body, paging_drill.Testing)))
 
 
+@answers_errors
+async def review(request: Request) -> Response:
+    core, body = await _admitted(request)
+    return Json(await readiness.stated(core, _decoded(body, readiness.Done)))
+
+
 ROUTES = [
+    Route(readiness.PATH, review, methods=["POST"]),
     Route(paging_drill.PATH, page_test, methods=["POST"]),
     Route(statements.PATH, state, methods=["POST"]),
     Route(RUN_PATH, run, methods=["POST"]),

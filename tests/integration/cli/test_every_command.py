@@ -38,6 +38,7 @@ FILES: dict[str, Any] = {
     "particulars.json": {"insurer": "Example Insurance", "customers_in": ["DE"]},
     "severity.json": {"confirmed": SET, "worst_case": SET},
     "state.yaml": {"components": {"playbooks": {"kind": "training", "path": str(PLAYBOOK.parent)}}},
+    "contracts.json": {"contracts": [{"party": "Example Hosting", "kind": "host", "agreed": {"notice_hours": 48}}]},
     "ocsf.jsonl": {"class_uid": 6003, "activity_id": 2, "time": 1795000000000, "metadata": {"uid": "a", "version": "1.8.0"}},
 }
 
@@ -91,6 +92,12 @@ EXAMPLES: dict[tuple[str, ...], Example] = {
     ),
     ("applicability",): Example(("profile.json",), {"regimes"}),
     ("severity",): Example(("severity.json",), {"confirmed", "worst_case"}),
+    ("readiness",): Example((), {"minutes", "gaps", "good", "not_assessed"}, 1),
+    ("review", "list"): Example((), {"reviews"}, 1),
+    ("review", "done"): Example(("contacts",), {"review", "entry"}),
+    ("contract", "keep"): Example(("contracts.json",), {"parties"}),
+    ("contract", "check"): Example(("contracts.json",), {"contracts", "without_contract"}, 1),
+    ("contract", "letter"): Example(("Example Hosting", "--file", "contracts.json"), {"party", "text"}),
     ("posture", "scan"): Example(("directory",), {"checks"}),
     ("plugin", "assess"): Example(("plugin",), {"slug", "version", "assessed", "findings", "checkout", "isolation"}),
     ("playbook", "lint"): Example((str(PLAYBOOK),), {"files"}),
