@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from checkvalve.engine.errors import EngineError
-from checkvalve.posture import compose, servers
+from checkvalve.engine.observing import observe
+from checkvalve.posture import apache, compose, inspect, servers
 from checkvalve.posture.exposure import is_data
 from checkvalve.posture.hygiene import CONFIG_COPY
 from checkvalve.posture.types import Deployment, Location, Problem, Service, WebFile, WpConfig
@@ -18,6 +19,9 @@ MAX_SOURCES: Final = 20_000  # PHP files searched for endpoints
 SKIPPED: Final = frozenset((".git", "node_modules", ".venv", "__pycache__"))
 COMPOSE: Final = re.compile(r"^(docker-)?compose(\.[\w-]+)?\.ya?ml$")
 OVERRIDE: Final = re.compile(r"^(docker-)?compose\.override\.ya?ml$")
+NGINX: Final = re.compile(r"\b(server|location|upstream|http)\b[^;\n]*\{")
+APACHE: Final = re.compile(r"^\s*<(VirtualHost|Directory|Location|Files)(Match)?\s|^\s*ProxyPass\s", re.I | re.M)
+INSPECTED: Final = re.compile(r".*inspect.*\.json$")
 CONFIGS: Final = re.compile(r"^wp-config\.php$")
 ENDPOINT: Final = re.compile(
     rb"https?://((?:api\.)?(?:openai\.com|anthropic\.com|mistral\.ai|groq\.com|deepseek\.com|cohere\.(?:ai|com)|together\.xyz|perplexity\.ai)"
@@ -83,6 +87,18 @@ def read(directory: str) -> Deployment:
     )
 
 
+def read_observed(directory: str, *, live: bool = False) -> Deployment:
+    """Answers of `docker inspect` and `podman inspect` that lie there (`*inspect*.json`), and (`live`) this host as it is."""
+    reading = _Reading(Path(directory).resolve())
+    for path in _walk(reading.root):
+        if INSPECTED.match(path.name) and (text := reading.text(path)) is not None:
+            services, problems = inspect.containers(reading.name(path), text)
+            reading.services += services
+            reading.problems += problems
+    running = observe() if live else Deployment()
+    return Deployment(services=(*reading.services, *running.services), problems=(*reading.problems, *running.problems))
+
+
 def _walk(root: Path) -> Iterator[Path]:
     count = 0
     for directory, names, files in os.walk(root, followlinks=False):
@@ -126,9 +142,10 @@ def _file(reading: _Reading, path: Path) -> None:
                 servers.wp_config(reading.name(path), text, path.stat().st_mode if os.name == "posix" else None)
             )
     elif path.suffix == ".conf" or path.parent.name in ("sites-enabled", "sites-available"):
-        text = reading.text(path)
-        if text and re.search(r"\b(server|location|upstream|http)\b[^;\n]*\{", text):
-            locations, count, problems = servers.nginx(reading.name(path), text)
+        text = reading.text(path) or ""
+        reader = servers.nginx if NGINX.search(text) else apache.read if APACHE.search(text) else None
+        if reader is not None:
+            locations, count, problems = reader(reading.name(path), text)
             reading.locations += locations
             reading.servers += count
             reading.problems += problems

@@ -33,7 +33,7 @@ def web_data(deployment: Deployment) -> Found:
             where=f.file,
             what=f"model, training or backup data that a visitor may get at {f.url}",
             gets="everything in it, without a trace in the shop",
-            fix=f"move it out of the web root; until then: location ^~ {f.url.rpartition('/')[0]}/ {{ deny all; }}",
+            fix=f"move it out of the web root; until then: {_refusal(f, deployment.locations)}",
         )
         for f in deployment.web_files
         if is_data(f.url) and not CONFIG_COPY.search(f.url) and not f.denied and not _refused(f, deployment.locations)
@@ -43,7 +43,7 @@ def web_data(deployment: Deployment) -> Found:
             where=f"{loc.file}:{loc.line}",
             what=f"location {loc.path} lists its files",
             gets="file names that nobody would guess",
-            fix="- autoindex on;",
+            fix="- autoindex on;" if loc.server == "nginx" else "Options -Indexes",
         )
         for loc in deployment.locations
         if loc.value("autoindex") == ("on",)
@@ -54,6 +54,13 @@ def web_data(deployment: Deployment) -> Found:
 
 def is_data(url: str) -> bool:
     return any(p.search(url) for p in (DATA_FILE, DATA_ARCHIVE, DATA_DIRECTORY))
+
+
+def _refusal(file: WebFile, locations: tuple[Location, ...]) -> str:
+    directory = f"{file.url.rpartition('/')[0]}/"
+    if any(loc.server == "apache" for loc in locations):
+        return f'<Location "{directory}"> Require all denied </Location>'
+    return f"location ^~ {directory} {{ deny all; }}"
 
 
 def _refused(file: WebFile, locations: tuple[Location, ...]) -> bool:

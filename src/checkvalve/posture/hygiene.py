@@ -13,6 +13,7 @@ CREDENTIALS_IN_URL: Final = re.compile(r"://[^/\s:@]+:[^/\s@]+@")
 CONFIG_COPY: Final = re.compile(r"/(wp-config\.(php(~|\.\w+)|bak|old|save|txt|orig)|\.env(\.\w+)?|\.wp-config\.php\.sw[a-z])$")
 PICKLED: Final = re.compile(r"[\w./-]+\.(pt|pth|ckpt|pkl|pickle|bin)\b")
 READABLE_BY_OTHERS: Final = 0o004
+UNLOGGED: Final = {"nginx": "- access_log off;", "apache": "- CustomLog /dev/null …"}
 SWITCH: Final = frozenset(("0", "1", "yes", "no", "true", "false"))  # a setting about a secret, not the secret
 
 
@@ -103,7 +104,7 @@ def logs(deployment: Deployment) -> Found:
                 Weakness(where=s.where, what="keeps no log", gets=gets, fix="- driver: none", hinders_containment=True)
             )
     found += [
-        Weakness(where=f"{c.file}:{c.line}", what=f"location {c.path} keeps no access log", gets=gets, fix="- access_log off;")
+        Weakness(where=f"{c.file}:{c.line}", what=f"location {c.path} keeps no access log", gets=gets, fix=UNLOGGED[c.server])
         for c in proxies
         if c.value("access_log") == ("off",)
     ]

@@ -1,7 +1,7 @@
 """One posture check: what it looks at, and what it says when there is nothing to look at."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from checkvalve.posture.types import Check, Deployment, Weakness
 
@@ -18,14 +18,15 @@ class Rule:
     needs: str
     look: Callable[[Deployment], Found]
 
-    def check(self, deployment: Deployment) -> Check:
-        assessed, weaknesses = self.look(deployment)
-        why = None if assessed else f"no {self.needs} found"
+    def check(self, declared: Deployment, observed: Deployment) -> Check:
+        """What files say and what runs, each weakness labelled; the declared file is not the truth."""
+        assessed, weaknesses = self.look(declared)
+        running, seen = self.look(observed)
         return Check(
             id=self.id,
             title=self.title,
             reference=self.reference,
-            assessed=assessed,
-            not_assessed=why,
-            weaknesses=tuple(weaknesses),
+            assessed=assessed + running,
+            not_assessed=None if assessed + running else f"no {self.needs} found",
+            weaknesses=(*weaknesses, *(replace(w, label="observed") for w in seen)),
         )

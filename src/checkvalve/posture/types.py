@@ -120,13 +120,17 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
-    """A `location` of nginx: its path, where it proxies to, and every directive in force in it."""
+    """A `location` of nginx, or what says the same to Apache: its path, where it proxies to, every directive in force.
+
+    Directives bear nginx's names, whatever the `server` calls them.
+    """
 
     file: str
     line: int
     path: str
     proxy: str
     directives: tuple[tuple[str, tuple[str, ...]], ...]
+    server: Literal["nginx", "apache"] = "nginx"
 
     def has(self, *names: str) -> bool:
         return any(d in names for d, _ in self.directives)
