@@ -73,6 +73,8 @@ def remarks(seen: Observed, highest: int) -> list[dict[str, Any]]:
     elif seen.event.time > seen.received_ms + FUTURE_MS:
         ahead = (seen.event.time - seen.received_ms) // 1000
         found.append(finding_row(seen, "future_event", "low", f"the event's time is {ahead} s ahead of ours"))
+    if isinstance(seen.event, Event) and _dict(seen.event.own.get("log_source")).get("state") in ("changed", "off"):
+        found.append(finding_row(seen, "log_source_lost", "medium", summary(seen.event)))
     return found
 
 
@@ -218,8 +220,22 @@ def _shop_change(found: Event) -> str:
             count = f" {data['count']}" if "count" in data else ""
             via = f" through {data['via']}" if "via" in data else ""
             return f"{'erased' if found.activity_id == 7 else 'read'}:{count} {data.get('what', '?')}{via}"
+        case ocsf.BASE_EVENT:
+            return _logged(own, body)
         case _:
             return f"event of class {found.class_uid}"
+
+
+def _logged(own: dict[str, Any], body: dict[str, Any]) -> str:
+    """One line about what another program's log says, or about that log."""
+    if source := _dict(own.get("log_source")):
+        missing = ", ".join(map(str, _list(source.get("missing"))[:5]))
+        state = "is not as it is known to be" if source.get("state") == "changed" else f"is {source.get('state', '?')}"
+        return f"log of {source.get('name', '?')} {source.get('version', '')} {state}{f': {missing}' if missing else ''}"
+    if log := _dict(own.get("log")):
+        who = f", {_uid(body, 'user')}" if "user" in body else ""
+        return f"{log.get('name', '?')}: {log.get('event', '?')}{who}"
+    return _text(body.get("message")) or "another program's record"
 
 
 def _order_change(activity_id: int, order: dict[str, Any]) -> str:

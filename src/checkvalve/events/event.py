@@ -10,6 +10,7 @@ MAX_DEPTH: Final = 64
 MAX_LINE: Final = 8 * 1024 * 1024
 
 # OCSF class ids in use (docs/spec/wire.md, section 5)
+BASE_EVENT: Final = 0
 FILE_ACTIVITY: Final = 1001
 SCHEDULED_JOB: Final = 1006
 DETECTION_FINDING: Final = 2004

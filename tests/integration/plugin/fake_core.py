@@ -217,5 +217,5 @@ def _well_formed(line: bytes, number: int) -> None:
         raise AssertionError(f"event {number} is malformed: {event.reason}")
     assert isinstance(event, Event)
     assert event.body["metadata"]["sequence"] == number
-    assert event.trace, f"event {number} has no trace id"
+    assert event.trace or event.class_uid == 0, f"event {number} has no trace id"  # a row of another plugin has none
     assert event.own.get("site") == SITE

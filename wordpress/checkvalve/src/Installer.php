@@ -7,6 +7,8 @@ use Checkvalve\Outbox\Outbox;
 use Checkvalve\People\Register;
 use Checkvalve\Probe\ProbeOrders;
 use Checkvalve\Probe\ProbeProduct;
+use Checkvalve\Sensors\LogSources;
+use Checkvalve\Sensors\LogTables;
 
 /**
  * Activation, deactivation, uninstall. What one makes, another takes away.
@@ -25,9 +27,12 @@ final class Installer {
 		Recorder::FAULTS,
 		ProbeOrders::OPEN,
 		ProbeProduct::OPTION,
+		LogSources::KNOWN,
+		LogTables::PLACES,
 		'checkvalve_lock_flush',
 		'checkvalve_lock_orders',
 		'checkvalve_lock_register',
+		'checkvalve_lock_logs',
 	);
 
 	public static function activate(): void {

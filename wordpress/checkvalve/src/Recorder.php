@@ -11,7 +11,7 @@ use Checkvalve\Probe\Pass;
 final class Recorder {
 
 	const FAULTS  = 'checkvalve_sensor_faults';
-	const CROWDED = array( 3002, 6003 ); // log-ins, REST requests: any visitor can cause them in any number
+	const CROWDED = array( 0, 3002, 6003 ); // others' logs, log-ins, REST requests: any visitor can cause them in any number
 
 	/** @var Outbox */
 	private $outbox;
@@ -21,14 +21,15 @@ final class Recorder {
 	}
 
 	/**
-	 * @param array $attributes OCSF attributes of the class.
-	 * @param array $own        What goes into unmapped.checkvalve besides who and where.
+	 * @param array    $attributes OCSF attributes of the class.
+	 * @param array    $own        What goes into unmapped.checkvalve besides who and where.
+	 * @param int|null $at_ms      When it happened, if not in this request: then who asks in it is not told.
 	 */
-	public function record( int $class_uid, int $activity_id, array $attributes, array $own = array() ): void {
+	public function record( int $class_uid, int $activity_id, array $attributes, array $own = array(), ?int $at_ms = null ): void {
 		if ( ! Settings::paired() ) {
 			return;
 		}
-		$event = $this->event( $class_uid, $activity_id, $attributes, $own );
+		$event = $this->event( $class_uid, $activity_id, $attributes, $own, $at_ms );
 		$this->outbox->put( $event, time(), in_array( $class_uid, self::CROWDED, true ) );
 		/**
 		 * An event was recorded. It holds no clear personal data.
@@ -92,27 +93,19 @@ final class Recorder {
 		}
 	}
 
-	private function event( int $class_uid, int $activity_id, array $attributes, array $own ): array {
-		$who     = array( 'site' => Settings::site(), 'requester' => Caller::requester() );
-		$session = Caller::session();
-		$route   = Caller::route();
-		$address = Caller::address();
-		$who    += '' !== $session ? array( 'session' => $session ) : array();
-		$who    += '' !== $route ? array( 'route' => $route ) : array();
-		$who    += Pass::presented() ? array( 'probe' => true ) : array();
+	private function event( int $class_uid, int $activity_id, array $attributes, array $own, ?int $at_ms ): array {
+		$who     = array( 'site' => Settings::site() ) + ( null === $at_ms ? self::asking() : array() );
+		$address = null === $at_ms ? Caller::address() : '';
+		$trace   = null === $at_ms ? array( 'correlation_uid' => Trace::id() ) : array();
+		$product = array( 'name' => 'checkvalve-wordpress', 'vendor_name' => 'Checkvalve', 'version' => CHECKVALVE_VERSION );
 		$event   = array(
-			'metadata'     => array( // first, so that the outbox can add the sequence without parsing
-				'version'         => '1.8.0',
-				'uid'             => wp_generate_uuid4(),
-				'correlation_uid' => Trace::id(),
-				'product'         => array( 'name' => 'checkvalve-wordpress', 'vendor_name' => 'Checkvalve', 'version' => CHECKVALVE_VERSION ),
-			),
+			'metadata'     => array( 'version' => '1.8.0', 'uid' => wp_generate_uuid4() ) + $trace + array( 'product' => $product ), // first, so that the outbox can add the sequence without parsing
 			'class_uid'    => $class_uid,
 			'category_uid' => intdiv( $class_uid, 1000 ),
 			'activity_id'  => $activity_id,
 			'type_uid'     => $class_uid * 100 + $activity_id,
 			'severity_id'  => 1,
-			'time'         => (int) floor( microtime( true ) * 1000 ),
+			'time'         => $at_ms ?? (int) floor( microtime( true ) * 1000 ),
 		);
 		if ( '' !== $address && ! in_array( $class_uid, array( 4002, 5003, 7001 ), true ) ) {
 			$event['src_endpoint'] = array( 'uid' => $address );
@@ -120,5 +113,15 @@ final class Recorder {
 		$event             = array_merge( $event, $attributes );
 		$event['unmapped'] = array( 'checkvalve' => array_merge( $who, $own ) );
 		return $event;
+	}
+
+	/** Who asks in this request, where and in which session. */
+	private static function asking(): array {
+		$session = Caller::session();
+		$route   = Caller::route();
+		$who     = array( 'requester' => Caller::requester() );
+		$who    += '' !== $session ? array( 'session' => $session ) : array();
+		$who    += '' !== $route ? array( 'route' => $route ) : array();
+		return $who + ( Pass::presented() ? array( 'probe' => true ) : array() );
 	}
 }

@@ -8,6 +8,8 @@ use Checkvalve\Outbox\Outbox;
 use Checkvalve\People\Register;
 use Checkvalve\Probe\ProbeOrders;
 use Checkvalve\Probe\ProbeProduct;
+use Checkvalve\Sensors\LogSources;
+use Checkvalve\Sensors\LogTables;
 
 /**
  * What is done beside the shop's requests: each minute in wp-cron, and in core's own requests.
@@ -67,6 +69,13 @@ final class Upkeep {
 				$this->probes->cancel_left_over( $now );
 				$this->register->backfill( $until );
 				$this->report_dropped( $now );
+			}
+		);
+		$this->recorder->guarded(
+			LogSources::class,
+			function () {
+				LogSources::look( $this->recorder );
+				LogTables::read( $this->recorder );
 			}
 		);
 	}

@@ -130,6 +130,17 @@ final class Switchboard {
 			'mwai_ai_query'                       => array( 'engine_asked', PHP_INT_MAX, 1 ),
 			'mwai_ai_reply'                       => array( 'engine_answered', PHP_INT_MAX, 2 ),
 		),
+		OtherLogs::class => array(
+			'wordfence_security_event'           => array( 'wordfence', 10, 2 ),
+			'wordfence_created_ip_pattern_block' => array( 'wordfence_block', 10, 3 ),
+			'wordfence_deleted_block'            => array( 'wordfence_unblock', 10, 3 ),
+			'itsec_log_add'                      => array( 'solid', 10, 2 ),
+			'aiowps_record_event'                => array( 'aios', 10, 4 ),
+			'aiowps_bulk_record_events'          => array( 'aios_many', 10, 1 ),
+			'aiowps_lockdown_event'              => array( 'aios_lockout', 10, 2 ),
+			'wsal_logged_alert'                  => array( 'activity_log', 10, 3 ),
+			'simple_history/log/inserted'        => array( 'simple_history', 10, 2 ),
+		),
 		People::class => array(
 			'user_register'               => array( 'customer', 20, 1 ),
 			'profile_update'              => array( 'customer', 20, 1 ),
