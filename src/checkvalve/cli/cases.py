@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 from rich.table import Table
 
-from checkvalve.cli import case_run
-from checkvalve.cli.output import OK, console, print_json
-from checkvalve.engine import offline, statements
+from checkvalve.cli import case_answer, case_run
+from checkvalve.cli.output import NO, OK, console, print_json
+from checkvalve.engine import offline, residency, statements
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.settings import data_dir, load_settings
 from checkvalve.incidents.cost import assumed, changed
@@ -31,13 +31,23 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     listed = actions.add_parser("list", parents=[common], help="all cases")
     listed.set_defaults(run=_list)
     case_run.add_parser(actions, common)
+    case_answer.add_parsers(actions, common)
     show = actions.add_parser("show", parents=[common], help="one case: state, scope, steps, timeline")
     show.add_argument("case")
     show.set_defaults(run=_show)
     export = actions.add_parser("export", parents=[common], help="a bundle that anyone can verify")
     export.add_argument("case")
     export.add_argument("--output", "-o", metavar="FILE", help="default: CASE.zip")
+    export.add_argument("--to", metavar="CC", help="the country it goes to: outside the EEA a transfer basis must be recorded")
+    export.add_argument(
+        "--redacted", action="store_true", help="counts, times and steps alone: for eyes that may not have the rest"
+    )
     export.set_defaults(run=_export)
+    against = actions.add_parser(
+        "conflicts", parents=[common], help="deadlines, holds and places that stand against each other"
+    )
+    against.add_argument("case")
+    against.set_defaults(run=_conflicts)
 
     register = actions.add_parser("register", parents=[common], help="every breach, notified or not (GDPR Art. 33(5))")
     register.add_argument("--format", default="json", choices=("json", "csv", "html"))
@@ -59,6 +69,17 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     way.add_argument("--no-notice", action="store_true")
     decide.add_argument("--reason", required=True, metavar="TEXT")
     decide.set_defaults(run=_decide)
+    aware = actions.add_parser("aware", parents=[common], help="when you became aware: the clocks start there")
+    aware.add_argument("case")
+    aware.add_argument("--at", required=True, metavar="RFC3339")
+    aware.add_argument("--why", default="", metavar="TEXT", help="how you know; no names of customers")
+    aware.add_argument("--regime", metavar="ID", help="for this law alone (default: for the case)")
+    aware.set_defaults(run=_aware)
+    hours = actions.add_parser("hours", parents=[common], help="the hours that a contract sets for a notice of this case")
+    hours.add_argument("case")
+    hours.add_argument("hours", type=int, metavar="N")
+    hours.add_argument("--regime", default="gdpr_art33_2", metavar="ID")
+    hours.set_defaults(run=_hours)
     shop = actions.add_parser("particulars", parents=[common], help="controller, contact, partners, profile of a shop")
     shop.add_argument("file", metavar="FILE.json", help='the fields to change, e.g. {"insurer": "…", "customers_in": ["DE"]}')
     shop.add_argument("--site", help="which shop (default: the only one)")
@@ -77,6 +98,10 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     draft.add_argument("--format", default="json", choices=tuple(FORMATS))
     draft.add_argument("--output", "-o", metavar="FILE", help="default: standard output (pdf, docx: CASE-REGIME.pdf)")
     draft.set_defaults(run=_draft)
+    edited = notices.add_parser("edited", parents=[common], help="a Word draft that was edited: kept as a new version")
+    edited.add_argument("case")
+    edited.add_argument("file", metavar="FILE.docx")
+    edited.set_defaults(run=_edited)
     filed = notices.add_parser("filed", parents=[common], help="keep that a person filed or withdrew a notice")
     filed.add_argument("case")
     filed.add_argument("--regime", default="gdpr_art33", metavar="ID")
@@ -139,14 +164,32 @@ def _print_assessment(shown: dict[str, Any]) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    data = offline.export_case(load_settings(data_dir(arguments.data)), arguments.case)
+    settings, why = load_settings(data_dir(arguments.data)), ""
+    if arguments.to:
+        data, why = residency.export(settings, arguments.case, arguments.to, redacted=arguments.redacted, by="user:cli")
+    else:
+        data = offline.export_case(settings, arguments.case, redacted=arguments.redacted)
     path = Path(arguments.output or f"{arguments.case}.zip")
     path.write_bytes(data)
     if arguments.json:
-        print_json({"bundle": str(path), "bytes": len(data)})
+        print_json({"bundle": str(path), "bytes": len(data), "basis": why or None})
     else:
+        if why:
+            console.print(f"may go to {arguments.to}: {why}", soft_wrap=True, markup=False)
         console.print(f"{path}: {len(data)} bytes; check it with: checkvalve evidence verify {path}", soft_wrap=True)
     return OK
+
+
+def _conflicts(arguments: argparse.Namespace) -> int:
+    found = residency.conflicts(load_settings(data_dir(arguments.data)), arguments.case)
+    if arguments.json:
+        print_json({"conflicts": found})
+        return NO if found else OK
+    for row in found:
+        console.print(f"{row['decides']} decides: {row['what']} ({row['between']})", soft_wrap=True, markup=False)
+    if not found:
+        console.print("nothing stands against each other")
+    return NO if found else OK
 
 
 def _register(arguments: argparse.Namespace) -> int:
@@ -188,6 +231,31 @@ def _cost(arguments: argparse.Namespace) -> int:
 
 def _reason(arguments: argparse.Namespace) -> int:
     return _stated(arguments, statements.Reasoned(case=arguments.case, reason=arguments.reason, by=BY))
+
+
+def _aware(arguments: argparse.Namespace) -> int:
+    at_ms = int(parse_time(arguments.at).timestamp() * 1000)
+    stated = statements.Aware(case=arguments.case, aware_ms=at_ms, why=arguments.why, regime=arguments.regime, by=BY)
+    return _stated(arguments, stated)
+
+
+def _hours(arguments: argparse.Namespace) -> int:
+    return _stated(arguments, statements.Contracted(case=arguments.case, regime=arguments.regime, hours=arguments.hours, by=BY))
+
+
+def _edited(arguments: argparse.Namespace) -> int:
+    from checkvalve.engine import editing  # slow to import, and every command on cases passes here
+    from checkvalve.engine.looking import in_core
+
+    given = editing.Returning(case=arguments.case, data=offline.read_file(arguments.file), by=BY)
+    settings = load_settings(data_dir(arguments.data))
+    answer = in_core(settings, editing.PATH, given, lambda core: editing.take_back(core, given))
+    if arguments.json:
+        print_json(answer)
+    else:
+        what = ", ".join(answer["changed"]) or "nothing"
+        console.print(f"{answer['regime']} version {answer['version']}; changed: {what}", soft_wrap=True)
+    return OK
 
 
 def _decide(arguments: argparse.Namespace) -> int:

@@ -26,10 +26,11 @@ COMMANDS = {
     **dict.fromkeys(("deadline", "applicability", "severity"), "law"),
     "page": "page",
     "posture": "posture",
-    **dict.fromkeys(("readiness", "review", "contract"), "readiness"),
+    **dict.fromkeys(("readiness", "review", "contract", "residency"), "readiness"),
     "plugin": "plugin",
     "playbook": "playbook",
     "detect": "detect",
+    "canary": "canary",
     "modelstate": "modelstate",
 }
 

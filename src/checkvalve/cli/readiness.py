@@ -1,4 +1,4 @@
-"""checkvalve readiness | review | contract: what would fail tonight, and what is done about it before."""
+"""checkvalve readiness | review | contract | residency: what would fail tonight, and what is done about it before."""
 
 import argparse
 from typing import Any
@@ -6,14 +6,22 @@ from typing import Any
 from rich.markup import escape
 
 from checkvalve.cli.output import NO, OK, console, print_json
-from checkvalve.engine import offline, readiness
+from checkvalve.engine import offline, readiness, residency
 from checkvalve.engine.core import now_ms
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.settings import Settings, data_dir, load_settings
 from checkvalve.posture import contracts
+from checkvalve.posture import residency as places
 from checkvalve.posture.contracts import Contract, ContractError
 from checkvalve.regimes.deadline import from_ms
 
+PLACES = {
+    "inside": "[green]inside  [/green]",
+    "adequate": "[green]adequate[/green]",
+    "basis": "[green]basis   [/green]",
+    "outside": "[red]outside [/red]",
+    "unknown": "[yellow]unknown [/yellow]",
+}
 MARKS = {"agreed": "[green]agreed [/green]", "weaker": "[yellow]weaker [/yellow]", "missing": "[red]missing[/red]"}
 
 
@@ -47,6 +55,19 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     letter.add_argument("--file", metavar="CONTRACTS.json", help="(default: those kept)")
     letter.add_argument("--lang", default="en", choices=sorted(contracts.content().letter))
     letter.set_defaults(run=_letter)
+
+    places = commands.add_parser("residency", help="where model, data, logs, backups and people are, and where they may be")
+    actions = places.add_subparsers(dest="action", metavar="ACTION", required=True)
+    keep = actions.add_parser("keep", parents=[common], help="keep this statement of places and recorded transfer bases")
+    keep.add_argument(
+        "file", metavar="PLACES.json", help='{"places": [{"what", "where", "holder"}], "transfers": [{"to", "basis", …}]}'
+    )
+    keep.set_defaults(run=_keep_places)
+    check = actions.add_parser(
+        "check", parents=[common], help="each thing in each place: inside, with a basis, outside, unknown"
+    )
+    check.add_argument("file", nargs="?", metavar="PLACES.json", help="(default: those kept)")
+    check.set_defaults(run=_places)
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
@@ -158,3 +179,31 @@ def _letter(arguments: argparse.Namespace) -> int:
     else:
         console.print(text, markup=False, soft_wrap=True)
     return OK
+
+
+def _keep_places(arguments: argparse.Namespace) -> int:
+    kept = residency.keep(_settings(arguments), offline.read_file(arguments.file))
+    if arguments.json:
+        print_json({"places": len(kept.places), "transfers": len(kept.transfers)})
+    else:
+        console.print(f"kept: {len(kept.places)} places, {len(kept.transfers)} transfer bases")
+    return OK
+
+
+def _places(arguments: argparse.Namespace) -> int:
+    if arguments.file:
+        stated = residency.read(offline.read_file(arguments.file))
+    elif (kept := residency.kept(_settings(arguments))) is not None:
+        stated = kept
+    else:
+        raise EngineError("no_residency", "nobody said where things are; name a file, or `checkvalve residency keep FILE`")
+    found = places.standings(stated)
+    if arguments.json:
+        print_json(places.as_json(stated, from_ms(now_ms()).date()))
+    else:
+        for s in found:
+            where = f" in {s.where} ({escape(s.holder)})" if s.where else ""
+            console.print(f"{PLACES[s.verdict]}  {s.what.replace('_', ' ')}{where}: {escape(s.why)}", soft_wrap=True)
+            if s.ask:
+                console.print(f"           to be settled: {escape(s.ask)}", soft_wrap=True)
+    return NO if any(s.open for s in found) else OK

@@ -13,7 +13,7 @@ from checkvalve.regimes.deadline import from_ms, rfc3339
 from checkvalve.store.recordkeys import RecordKeys
 from checkvalve.store.segments import LogFiles
 
-TOLD: Final = ("erased", "log_key_rotated", *holds.TYPES)  # decisions that concern what can be read
+TOLD: Final = ("erased", "log_key_rotated", "bundle_exported", *holds.TYPES)  # decisions that concern what can be read
 _MARK: Final = (b'"kind":"access"', b'"kind":"decision"')
 
 
@@ -44,7 +44,7 @@ def _told(number: int, record: bytes | VerificationError, keys: RecordKeys) -> d
         "time": rfc3339(from_ms(parsed.header.t)),
         "what": what or parsed.header.kind,
         "by": body.get("by"),
-        "purpose": body.get("purpose") or body.get("reason"),
+        "purpose": body.get("purpose") or body.get("reason") or body.get("basis"),
         "case": body.get("case"),
         "subject": body.get("subject"),
         "entries": len(touched) if isinstance(touched, list) else None,

@@ -60,22 +60,35 @@ def opened(settings: Settings) -> Iterator[State]:
         state.close()
 
 
-def add_user(settings: Settings, name: str, password: str, roles: tuple[str, ...]) -> None:
+def add_user(
+    settings: Settings, name: str, password: str, roles: tuple[str, ...], shops: tuple[str, ...] | None = None
+) -> None:
+    """`shops`: the sites that this person alone sees; None: every shop."""
     with prepared(settings) as state:
-        Accounts(state).add(name, password, roles, now_ms())
+        with state.read() as db:
+            unknown = sorted(set(shops or ()) - set(db.scalars(select(sites.c.site))))
+        if unknown:
+            raise EngineError("unknown_site", f"there is no shop {unknown[0][:60]}; pair it first")
+        Accounts(state).add(name, password, roles, now_ms(), shops)
 
 
-def person(settings: Settings, name: str, password: str, roles: tuple[str, ...]) -> str:
-    """`user:<name>` of somebody with one of these roles. EngineError for a wrong password or another role."""
+def second_factor(settings: Settings, name: str, secret: str | None) -> None:
+    with opened(settings) as state:
+        Accounts(state).set_second_factor(name, secret)
+
+
+def person(settings: Settings, name: str, password: str, roles: Iterable[str], code: str = "", site: str | None = None) -> str:
+    """`user:<name>` of somebody with one of these roles who sees the shop. EngineError for a wrong password or code, or another
+    role or shop."""
     if not name.isprintable():
-        raise EngineError("login_failed", "name or password is wrong")
+        raise EngineError("login_failed", "name or password is wrong, or the code is")
     with opened(settings) as state:
         accounts = Accounts(state)
-        token = accounts.log_in(name, password, "local", now_ms())
+        token = accounts.log_in(name, password, "local", now_ms(), code)
         user = accounts.who(token, now_ms())
         accounts.log_out(token)
-    if user is None or not set(user.roles) & set(roles):
-        raise EngineError("forbidden", f"{name} has no role of {', '.join(roles)}; add one with `checkvalve user add`")
+    if user is None or not set(user.roles) & set(roles) or not (site is None or user.sees(site)):
+        raise EngineError("forbidden", f"{name} has no role of {', '.join(sorted(roles))}; add one with `checkvalve user add`")
     return f"user:{user.name}"
 
 
@@ -211,13 +224,17 @@ def case_cost(settings: Settings, case: str, assumptions: Assumptions) -> Cost:
         return casework.case_cost(db, incident, assumptions, now_ms())
 
 
-def export_case(settings: Settings, case: str) -> bytes:
-    """A bundle: the case's entries with proofs (events sealed, decisions open), scope, timeline, draft notice."""
+def export_case(settings: Settings, case: str, *, redacted: bool = False) -> bytes:
+    """A bundle: the case's entries with proofs (events sealed, decisions open), scope, timeline, draft notice.
+
+    `redacted`: for eyes that may not have the rest: no entry of anybody's event, and of the case counts, times and steps alone.
+    """
     shown = show_case(settings, case)
     numbers = {n for t in shown["transitions"] for n in t["entries"]}
     numbers |= {s["outcome"]["entry"] for s in shown["steps"] if s["outcome"] and "entry" in s["outcome"]}
     with opened(settings) as state, state.read() as db:
         numbers |= {r.entry for r in casework.case_exposures(db, case)}
+    shown = _redacted(shown) if redacted else shown
     identity = load_identity(settings.data)
     files = LogFiles(settings.data / "log")
     head = files.checkpoint()
@@ -229,7 +246,7 @@ def export_case(settings: Settings, case: str) -> bytes:
     try:
         entries = [
             bundle.LoggedEntry(number=n, record=record, proof=inclusion_proof(n, leaves), key=_decision_key(keys, record))
-            for n, record in _records(files, {n for n in numbers if n < size})
+            for n, record in _records(files, {n for n in numbers if n < size} if not redacted else set())
         ]
     finally:
         keys.close()
@@ -252,6 +269,23 @@ def export_case(settings: Settings, case: str) -> bytes:
         anchors=anchoring.for_bundle(settings, signed, leaves),
         notes=succession_notes(settings),
     )
+
+
+def _redacted(shown: dict[str, Any]) -> dict[str, Any]:
+    """What was done, when, and to how many. Nothing of who: named keys alone are taken over."""
+    counted = ("subjects", "records", "categories", "channels")
+    scope = shown["scope"]
+    return {
+        "case": {k: shown["case"][k] for k in ("id", "status", "opened_ms")},
+        "scope": {
+            **{k: scope[k] for k in ("window", "complete")},
+            **{part: {k: scope[part][k] for k in counted} for part in ("confirmed", "worst_case")},
+        },
+        "assessment": shown["assessment"],
+        "applicability": shown["applicability"],
+        "transitions": [{k: t[k] for k in ("at_utc", "at_ms", "kind")} for t in shown["transitions"]],
+        "steps": [{k: s[k] for k in ("id", "kind", "status", "ended_ms")} for s in shown["steps"]],
+    }
 
 
 def succession_notes(settings: Settings) -> list[bytes]:

@@ -7,12 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from checkvalve.engine import looking, paging_drill, readiness, retention, statements
+from checkvalve.engine import canaries, editing, looking, paging_drill, readiness, residency, retention, statements
 from checkvalve.engine.core import Core
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.importer import MAX_BATCH
+from checkvalve.engine.responding import ANSWER_PATH, Answering, Starting, answered, start
 from checkvalve.engine.responding import PATH as RUN_PATH
-from checkvalve.engine.responding import Starting, start
 from checkvalve.incidents.case import IncidentError
 from checkvalve.regimes.law import RegimeError
 from checkvalve.web.requests import Json, answers_errors, read_body, signed_message
@@ -25,6 +25,18 @@ MAX_BODY = 64 * 1024 * 1024
 async def run(request: Request) -> Response:
     core, body = await _admitted(request)
     return Json(await start(core, _decoded(body, Starting)))
+
+
+@answers_errors
+async def answer(request: Request) -> Response:
+    core, body = await _admitted(request)
+    return Json(await answered(core, _decoded(body, Answering)))
+
+
+@answers_errors
+async def edited(request: Request) -> Response:
+    core, body = await _admitted(request)
+    return Json(await editing.take_back(core, _decoded(body, editing.Returning)))
 
 
 async def _admitted(request: Request) -> tuple[Core, bytes]:
@@ -98,16 +110,32 @@ async def page_test(request: Request) -> Response:
 
 
 @answers_errors
+async def plant(request: Request) -> Response:
+    core, body = await _admitted(request)
+    return Json(await canaries.planted(core, _decoded(body, canaries.Planting)))
+
+
+@answers_errors
 async def review(request: Request) -> Response:
     core, body = await _admitted(request)
     return Json(await readiness.stated(core, _decoded(body, readiness.Done)))
 
 
+@answers_errors
+async def transfer(request: Request) -> Response:
+    core, body = await _admitted(request)
+    return Json(await residency.stated(core, _decoded(body, residency.Transferring)))
+
+
 ROUTES = [
+    Route(canaries.PATH, plant, methods=["POST"]),
+    Route(residency.PATH, transfer, methods=["POST"]),
     Route(readiness.PATH, review, methods=["POST"]),
     Route(paging_drill.PATH, page_test, methods=["POST"]),
     Route(statements.PATH, state, methods=["POST"]),
     Route(RUN_PATH, run, methods=["POST"]),
+    Route(ANSWER_PATH, answer, methods=["POST"]),
+    Route(editing.PATH, edited, methods=["POST"]),
     Route("/v1/local/import", import_records, methods=["POST"]),
     Route("/v1/local/find", find, methods=["POST"]),
     Route("/v1/local/erase", erase, methods=["POST"]),

@@ -22,8 +22,10 @@ from checkvalve.cli.main import run
 
 ALL = dict(leaves())
 SERVERS = {("up",), ("core",), ("gateway",), ("modelstate", "serve")}  # they run until they are stopped
-OUTSIDE = {("evidence", "anchor")}  # asks somebody outside; tests/integration/custody has such a one
-CASE, HOLD, DPO = "<case>", "<hold>", "<dpo>"
+# Of these: the first asks somebody outside, the others need a step that waits or a file that was edited; they are tested in
+# tests/integration/custody, console and notices.
+OUTSIDE = {("evidence", "anchor"), ("case", "approve"), ("case", "reject"), ("notice", "edited")}
+CASE, HOLD, DPO, SOMEBODY = "<case>", "<hold>", "<dpo>", "<somebody>"
 PLAYBOOK = Path(__file__).resolve().parents[3] / "src/checkvalve/content/playbooks/plugin-exposes-customer-data.json"
 T, LATER = "2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z"
 SET = {"data": [{"class": "simple", "delta": 0}], "ei": 1.0, "confidentiality": 0.5, "integrity": 0, "availability": 0}
@@ -38,6 +40,7 @@ FILES: dict[str, Any] = {
     "particulars.json": {"insurer": "Example Insurance", "customers_in": ["DE"]},
     "severity.json": {"confirmed": SET, "worst_case": SET},
     "state.yaml": {"components": {"playbooks": {"kind": "training", "path": str(PLAYBOOK.parent)}}},
+    "places.json": {"places": [{"what": "model", "where": "DE", "holder": "Example Hosting"}]},
     "contracts.json": {"contracts": [{"party": "Example Hosting", "kind": "host", "agreed": {"notice_hours": 48}}]},
     "ocsf.jsonl": {"class_uid": 6003, "activity_id": 2, "time": 1795000000000, "metadata": {"uid": "a", "version": "1.8.0"}},
 }
@@ -55,8 +58,13 @@ EXAMPLES: dict[tuple[str, ...], Example] = {
     ("doctor",): Example((), {"checks"}, 1),
     ("user", "add"): Example(("somebody",), {"name", "roles"}),
     ("user", "list"): Example((), {"users"}),
+    ("user", "second-factor"): Example((SOMEBODY,), {"name", "uri"}),
     ("pair",): Example((), {"code"}),
     ("subjects", "import"): Example(("people.jsonl",), {"site", "people", "identifiers"}),
+    ("canary", "plant"): Example(("document:returns",), {"store", "site", "name", "email", "entry", "put"}),
+    ("canary", "list"): Example((), {"canaries"}),
+    ("canary", "retire"): Example(("dataset:orders",), {"store", "entry", "retired"}),
+    ("canary", "look"): Example((".",), {"files", "partly", "found"}),
     ("evidence", "verify"): Example((), {"ok", "entries", "checkpoint", "errors"}),
     ("evidence", "key"): Example((), {"key"}),
     ("evidence", "scope"): Example(("--since", T, "--until", LATER), SCOPE),
@@ -82,6 +90,8 @@ EXAMPLES: dict[tuple[str, ...], Example] = {
     ("case", "cost"): Example((CASE, "--assumptions", "costs.json"), {"items", "total_eur", "budget_eur", "legal_maxima"}),
     ("case", "reason"): Example((CASE, "a test"), {"entry"}),
     ("case", "decide"): Example((CASE, "--notify", "--reason", "a test"), {"entry"}),
+    ("case", "aware"): Example((CASE, "--at", T, "--regime", "uk_gdpr"), {"entry"}),
+    ("case", "hours"): Example((CASE, "24"), {"entry"}),
     ("case", "particulars"): Example(("particulars.json",), {"entry"}),
     ("page", "rota"): Example(("rota.json",), {"contacts", "rungs"}),
     ("page", "test"): Example((), {"reached", "failed", "entry"}, 1),
@@ -95,6 +105,9 @@ EXAMPLES: dict[tuple[str, ...], Example] = {
     ("readiness",): Example((), {"minutes", "gaps", "good", "not_assessed"}, 1),
     ("review", "list"): Example((), {"reviews"}, 1),
     ("review", "done"): Example(("contacts",), {"review", "entry"}),
+    ("residency", "keep"): Example(("places.json",), {"places", "transfers"}),
+    ("residency", "check"): Example(("places.json",), {"places", "as_of", "review_overdue"}, 1),
+    ("case", "conflicts"): Example((CASE,), {"conflicts"}, 1),
     ("contract", "keep"): Example(("contracts.json",), {"parties"}),
     ("contract", "check"): Example(("contracts.json",), {"contracts", "without_contract"}, 1),
     ("contract", "letter"): Example(("Example Hosting", "--file", "contracts.json"), {"party", "text"}),
@@ -158,6 +171,9 @@ class Desk:
         if word == DPO and DPO not in self.made:
             self.made[DPO] = "dee"
             self.type("user", "add", "dee", "--role", "dpo")
+        if word == SOMEBODY and SOMEBODY not in self.made:
+            self.made[SOMEBODY] = "sam"
+            self.type("user", "add", "sam")
         if word == HOLD:
             put = self.type("evidence", "hold", "set", "--reason", "r", "--subject", "customer:998", "--by", DPO, "--json")
             if put.exit == 0:  # too many wrong passwords of other tries are refused for a while
