@@ -25,6 +25,7 @@ from checkvalve.engine.local_api import LocalApi
 from checkvalve.engine.offline import chosen_site, prepared
 from checkvalve.engine.settings import Settings
 from checkvalve.events.event import Malformed
+from checkvalve.events.imports import aios, solid, wordfence
 from checkvalve.events.imports.envelope import Head, Imported, wrap
 from checkvalve.events.imports.formats import FORMATS
 from checkvalve.events.imports.known import Keyer
@@ -212,36 +213,53 @@ def _written_ms(path: Path) -> int:
         raise EngineError("no_file", f"{path}: {error.strerror}") from error
 
 
+# Format -> tables that are read of a database, and where the details of a row stand.
 _ROWS = {
-    "wsal": "SELECT * FROM {prefix}wsal_occurrences ORDER BY id",
-    "simple-history": "SELECT * FROM {prefix}simple_history ORDER BY id",
+    "wsal": ("wsal_occurrences",),
+    "simple-history": ("simple_history",),
+    "wordfence": tuple(t.name for t in wordfence.TABLES),
+    "solid": tuple(t.name for t in solid.TABLES),
+    "aios": tuple(t.name for t in aios.TABLES),
 }
 _DETAILS = {
-    "wsal": "SELECT name, value FROM {prefix}wsal_metadata WHERE occurrence_id = ?",
-    "simple-history": "SELECT key, value FROM {prefix}simple_history_contexts WHERE history_id = ?",
+    "wsal_occurrences": "SELECT name, value FROM {prefix}wsal_metadata WHERE occurrence_id = ?",
+    "simple_history": "SELECT key, value FROM {prefix}simple_history_contexts WHERE history_id = ?",
 }
 
 
 def _database_rows(path: Path, name: str) -> Iterator[Piece]:
-    """Rows of the plugin's table as JSON objects, their details under `context`. The database is not written to."""
+    """Rows of the plugin's tables as JSON objects, details under `context`. The database is not written to."""
     if name not in _ROWS:
-        raise EngineError("wrong_format", f"{path} is a database; only {' and '.join(_ROWS)} are read from one")
-    table = _ROWS[name].split("{prefix}")[1].split(" ")[0]
+        raise EngineError("wrong_format", f"{path} is a database; only {', '.join(_ROWS)} are read from one")
     try:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
             db.row_factory = sqlite3.Row
-            found = db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE ?", (f"%{table}",)).fetchone()
-            if found is None:
-                raise EngineError("wrong_format", f"{path} has no table {table}")
-            prefix = found["name"].removesuffix(table)
-            if not prefix.replace("_", "a").isalnum() and prefix:
-                raise EngineError("wrong_format", f"{path} has an unusual table name")
-            for number, row in enumerate(db.execute(_ROWS[name].format(prefix=prefix)), start=1):
-                details = db.execute(_DETAILS[name].format(prefix=prefix), (row["id"],)).fetchall()
-                whole = {**dict(row), "context": {d[0]: d[1] for d in details}}
-                yield Piece(raw=msgspec.json.encode(whole), number=number)
+            tables = [found for table in _ROWS[name] if (found := _prefixed(db, table, path))]
+            if not tables:
+                raise EngineError("wrong_format", f"{path} has no table {' or '.join(_ROWS[name])}")
+            asked = [(found, f'SELECT * FROM "{"".join(found)}" ORDER BY 1') for found in tables]  # noqa: S608 (letters, see _prefixed)
+            rows = (_whole(db, row, *found) for found, sql in asked for row in db.execute(sql))
+            yield from (Piece(raw=msgspec.json.encode(row), number=number) for number, row in enumerate(rows, start=1))
     except sqlite3.Error as error:
         raise EngineError("no_file", f"{path}: {error}") from error
+
+
+def _prefixed(db: sqlite3.Connection, table: str, path: Path) -> tuple[str, str] | None:
+    """(prefix, table) as it is spelt there."""
+    found = db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE ?", (f"%{table}",)).fetchone()
+    if found is None:
+        return None
+    prefix, spelt = found["name"][: -len(table)], found["name"][-len(table) :]
+    if prefix and not prefix.replace("_", "a").isalnum():
+        raise EngineError("wrong_format", f"{path} has an unusual table name")
+    return prefix, spelt
+
+
+def _whole(db: sqlite3.Connection, row: sqlite3.Row, prefix: str, table: str) -> dict[str, Any]:
+    if table not in _DETAILS:
+        return dict(row)
+    details = db.execute(_DETAILS[table].format(prefix=prefix), (row["id"],)).fetchall()
+    return {**dict(row), "context": {d[0]: d[1] for d in details}}
 
 
 # --- where it goes ---------------------------------------------------------------------------------------------------

@@ -173,6 +173,22 @@ def test_the_rows_of_a_plugins_sqlite_database_are_taken_with_their_details(shop
     assert shop.rows("SELECT class_uid, activity_id, requester FROM events") == [(3002, 1, "customer:7")]
 
 
+def test_the_tables_of_a_security_plugin_are_taken_from_a_database(shop: Installation, tmp_path: Path) -> None:
+    path = tmp_path / "wordpress.sqlite"
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("CREATE TABLE wp_wflogins (id, hitID, ctime, fail, action, username, userID, IP, UA)")
+        db.execute("CREATE TABLE wp_wfHits (id, ctime, IP, statusCode, userID, URL, action)")
+        address = bytes(10) + b"\xff\xff" + bytes((203, 0, 113, 9))
+        db.execute("INSERT INTO wp_wflogins VALUES (1, 0, 1795510000.25, 1, 'loginFail', 'anna', 0, ?, 'x')", (address,))
+        db.execute(
+            "INSERT INTO wp_wfHits VALUES (1, 1795510001.5, ?, 403, 0, 'https://shop.example/x', 'blocked:waf')", (address,)
+        )
+    assert [shop.ingest(path, "wordfence")["entries"] for _ in range(2)] == [2, 0]
+    (login, hit) = shop.rows("SELECT class_uid, time_ms, requester FROM events ORDER BY entry")
+    assert login[:2] == (3002, 1795510000250) and hit[:2] == (4002, 1795510001500)
+    assert hit[2].startswith("ip:") and "203.0.113" not in str((login, hit))
+
+
 PEOPLE = [
     {"ref": "customer:7", "email": "anna.schmidt@example.com", "name": "Anna Schmidt"},
     {"ref": "customer:8", "email": "bo@example.org", "name": "Bo Berg"},

@@ -194,6 +194,124 @@ INSERT INTO `wp_simple_history` VALUES (1,'2026-11-24 09:00:00','SimplePluginLog
     assert (line.class_uid, line.activity_id) == (ocsf.APPLICATION_LIFECYCLE, 6)
 
 
+# --- security plugins ------------------------------------------------------------------------------------------------
+
+ADDRESS = "00000000000000000000ffffcb007109"  # 203.0.113.9 in Wordfence's 16 bytes
+RAW_ADDRESS = rb"\0\0\0\0\0\0\0\0\0\0" + b"\xff\xff\xcb\x00\x71\x09".replace(b"\x00", rb"\0")
+WORDFENCE_DUMP = (
+    b"""CREATE TABLE `wp_wfLogins` (
+  `id` int(10) unsigned NOT NULL AUTO_INCREMENT,
+  `hitID` int(11) DEFAULT NULL,
+  `ctime` double(17,6) unsigned NOT NULL,
+  `fail` tinyint(3) unsigned NOT NULL,
+  `action` varchar(40) NOT NULL,
+  `username` varchar(255) NOT NULL,
+  `userID` int(10) unsigned NOT NULL,
+  `IP` binary(16) DEFAULT NULL,
+  `UA` text,
+  PRIMARY KEY (`id`)
+);
+INSERT INTO `wp_wfLogins` VALUES (1,9,1795510000.250000,1,'loginFailInvalidUsername','anna@example.com',0,_binary '"""
+    + RAW_ADDRESS
+    + b"""','x'),(2,9,1795510001.000000,0,'loginOK','anna',7,0x"""
+    + ADDRESS.encode()
+    + b""",'x');
+INSERT INTO `wp_users` VALUES (1,'anna');
+INSERT INTO `wp_wfhits` (`id`,`ctime`,`IP`,`statusCode`,`userID`,`URL`,`action`) VALUES """
+    + b"(5,1795510002.5,NULL,403,0,'https://shop.example/a/anna@example.com?q=anna','blocked:waf');"
+)
+
+
+def test_wordfences_tables_are_read_from_a_dump_with_addresses_in_either_spelling() -> None:
+    failed, login, hit = said("wordfence", WORDFENCE_DUMP)
+    assert (failed.class_uid, failed.activity_id, failed.body["status_id"]) == (ocsf.AUTHENTICATION, 1, 2)
+    assert failed.own["requester"] == {"ref": "login:<login anna@example.com>"}
+    assert failed.moment == Moment(ms=1795510000250, within_ms=1)
+    assert failed.body["src_endpoint"] == login.body["src_endpoint"] == {"uid": "<ip 203.0.113.9>"}
+    assert login.own["requester"] == {"ref": "customer:7"} and login.body["status_id"] == 1
+    assert (hit.own["route"], hit.body["message"]) == ("/a/{…}", "Wordfence: /a/{…} -> 403, blocked:waf")
+
+
+def test_rows_of_a_table_as_csv_or_json_are_known_by_their_columns() -> None:
+    heading = "id,hitID,ctime,fail,action,username,userID,IP,UA"
+    row = f"1,0,1795510000.25,1,loginFailInvalidUsername,anna,0,0x{ADDRESS},x"
+    table, line = said("wordfence", f"{heading}\n{row}\n")
+    assert table.body["message"] == "Wordfence: heading of an export"
+    values = dict(zip(heading.split(","), row.split(","), strict=True))
+    exported = [
+        {"type": "header", "comment": "Export to JSON"},
+        {"type": "table", "name": "wp_users", "database": "shop", "data": [{"user_email": "anna@example.com"}]},
+        {"type": "table", "name": "wp_wflogins", "database": "shop", "data": [values]},
+    ]
+    _, from_table = said("wordfence", msgspec.json.encode(exported))
+    [alone] = said("wordfence", msgspec.json.encode([values]))
+    assert line == from_table == alone and line.body["src_endpoint"] == {"uid": "<ip 203.0.113.9>"}
+
+
+def test_what_no_heading_explains_is_malformed_and_not_guessed() -> None:
+    [found] = read("wordfence", "1,0,1795510000.25,1,x,anna,0,y,x")
+    assert isinstance(found, Malformed) and "names of its columns" in found.reason
+
+
+def test_scans_blocks_and_audit_events_of_wordfence_are_said_without_their_sentences() -> None:
+    rows = [
+        {"time": 1795510000, "severity": "100", "type": "file", "shortMsg": "anna", "data": "anna"},
+        {"blockedTime": "1795510000", "reason": "used anna", "expiration": "0", "type": "4", "IP": ADDRESS},
+        {"type": "user.permissions.role-added", "event_time": 1795510000.5, "request_id": "1", "data": '{"anna":1}'},
+    ]
+    issue, block, audit = said("wordfence", "\n".join(msgspec.json.encode(r).decode() for r in rows))
+    assert issue.body["message"] == "Wordfence: scan found file, severity 100"
+    assert block.body["src_endpoint"] == {"uid": "<ip 203.0.113.9>"}
+    assert (audit.class_uid, audit.activity_id) == (ocsf.USER_ACCESS, 3)
+    assert "anna" not in f"{issue} {block} {audit}"
+
+
+SOLID_LINE = (
+    '0,brute_force,invalid-login::user-7,"a:1:{s:8:""username"";s:4:""anna"";}",notice,"2026-11-24 09:00:00",'
+    '"2026-11-24 09:00:00",100,200,https://shop.example/wp-login.php,1,0,203.0.113.7'
+)
+
+
+def test_solid_securitys_log_file_and_table_say_the_same() -> None:
+    heading = "parent_id,module,code,data,type,timestamp,init_timestamp,memory_current,memory_peak,user_id,remote_ip"
+    _, line = said("solid", f"{heading}\n{SOLID_LINE}")  # as version 10.0.3 writes it: two names too few
+    assert said("solid", SOLID_LINE) == [line]
+    assert (line.class_uid, line.body["status_id"]) == (ocsf.AUTHENTICATION, 2)
+    assert line.moment == Moment(ms=ms(2026, 11, 24, 9), within_ms=1000)
+    assert line.body["message"] == "Solid Security: notice brute_force invalid-login"
+    names = "parent_id,module,code,data,type,timestamp,init_timestamp,memory_current,memory_peak,url,blog_id,user_id,remote_ip"
+    values = (
+        "0,'brute_force','invalid-login::user-7','a:0:{}','notice','2026-11-24 09:00:00','2026-11-24 09:00:00',100,200,'u',1,0,"
+        "'203.0.113.7'"
+    )
+    [row] = said("solid", f"-- dump\nINSERT INTO `wp_itsec_logs` (`{'`,`'.join(names.split(','))}`) VALUES ({values});")
+    assert row == line and "anna" not in str(line) and "user-7" not in str(line)
+
+
+def test_the_audit_log_of_aios_is_read_from_its_csv_in_any_language_and_from_its_table() -> None:
+    heading = 'ID,"Datum und Uhrzeit",Stufe,Netzwerk,Site,Benutzer,IP,Ereignis,Details,Stacktrace'
+    row = '3,"24. November 2026 10:00",warning,1,1,anna,203.0.113.7,failed_login,"{""failed_login"":{}}",x'
+    first, seen = said("aios", f"{heading}\n{row}\n")
+    assert first.body["message"] == "All-In-One Security: heading of an export"
+    assert (seen.class_uid, seen.body["status_id"]) == (ocsf.AUTHENTICATION, 2)
+    assert seen.moment == Moment(ms=ms(2026, 11, 24, 9), within_ms=60_000)
+    rows = [
+        {
+            "event_type": "failed_login",
+            "level": "warning",
+            "stacktrace": "x",
+            "created": 1795510000,
+            "username": "anna",
+            "ip": "203.0.113.7",
+        },
+        {"user_id": "7", "user_login": "anna", "created": "1795510000", "failed_login_ip": "203.0.113.7"},
+        {"blocked_ip": "203.0.113.7", "block_reason": "spam", "created": 1795510000},
+    ]
+    record, lockout, block = said("aios", msgspec.json.encode(rows))
+    assert record.body == seen.body and record.moment == Moment(ms=1795510000000, within_ms=1000)
+    assert lockout.own["requester"] == {"ref": "customer:7"} and block.body["src_endpoint"] == {"uid": "<ip 203.0.113.7>"}
+
+
 # --- models ----------------------------------------------------------------------------------------------------------
 
 
@@ -307,12 +425,28 @@ JSON_VALUES: Any = st.recursive(
 )
 NAMES = (
     *("request", "response", "messages", "choices", "message", "content", "delta", "tool_calls", "usage", "id", "created"),
+    *(
+        "ctime",
+        "fail",
+        "action",
+        "username",
+        "IP",
+        "URL",
+        "statusCode",
+        "userID",
+        "type",
+        "event_time",
+        "state",
+        "module",
+        "code",
+    ),
+    *("init_timestamp", "event_type", "level", "stacktrace", "blocked_ip", "block_reason", "time", "severity", "shortMsg"),
     *("body", "created_on", "alert_id", "client_ip", "user_id", "date", "date_gmt", "context", "initiator_data", "timestamp"),
 )
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.dictionaries(st.sampled_from(NAMES), JSON_VALUES), st.sampled_from(["ocsf", "openai", "wsal", "simple-history"]))
+@given(st.dictionaries(st.sampled_from(NAMES), JSON_VALUES), st.sampled_from(sorted(FORMATS)))
 def test_no_json_makes_a_reader_fall(line: dict[str, Any], name: str) -> None:
     for found in read(name, msgspec.json.encode(line)):
         assert isinstance(found, Said | Malformed)

@@ -92,12 +92,34 @@ def export_rows(tables: tuple[str, ...]) -> Callable[[BinaryIO], Iterator[Piece]
         file.seek(0)
         start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
         if start.startswith((b"{", b"[")):
-            return json_records(file)
+            return _rows_of_tables(json_records(file), tables)
         if start.startswith((b"--", b"/*", b"SET ", b"INSERT ", b"CREATE ", b"DROP ", b"LOCK ")):
-            return (p for p in sql_rows(file) if p.table.endswith(tables))
+            return (p for p in sql_rows(file) if p.table.lower().endswith(tables))
         return csv_rows(file)
 
     return cut
+
+
+class _Exported(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="table"):
+    name: str
+    data: list[msgspec.Raw]
+
+
+def _rows_of_tables(records: Iterator[Piece], tables: tuple[str, ...]) -> Iterator[Piece]:
+    """The same records; phpMyAdmin's JSON has a whole table in one, whose rows are taken when it is one of `tables`."""
+    for piece in records:
+        table = _exported(piece.raw) if b'"table"' in piece.raw[:100] else None
+        if table is None:
+            yield piece
+        elif table.name.lower().endswith(tables):
+            yield from (Piece(raw=bytes(row), number=piece.number) for row in table.data)
+
+
+def _exported(raw: bytes) -> _Exported | None:
+    try:
+        return msgspec.json.decode(raw, type=_Exported)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def sql_rows(file: BinaryIO) -> Iterator[Piece]:
@@ -147,12 +169,12 @@ def _tuples(values: bytes) -> Iterator[bytes]:
                 yield values[start : part.end()]
 
 
-_VALUE = re.compile(rb"\s*(?:'((?:[^'\\]|\\.|'')*)'|([^',]+))\s*(?:,|$)", re.DOTALL)
+_VALUE = re.compile(rb"\s*(?:(?:_binary\s+)?'((?:[^'\\]|\\.|'')*)'|([^',]+))\s*(?:,|$)", re.DOTALL)
 _ESCAPED = {b"0": b"\0", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"Z": b"\x1a", b"b": b"\b"}
 
 
-def sql_values(row: bytes) -> list[str | None] | None:
-    """The values of one `(…)` tuple as text, NULL as None; None when it is no tuple."""
+def sql_values(row: bytes, errors: str = "replace") -> list[str | None] | None:
+    """The values of one `(…)` tuple as text, NULL as None; None when it is no tuple. `errors` as in bytes.decode."""
     if not (row.startswith(b"(") and row.endswith(b")")):
         return None
     inner = row[1:-1]
@@ -164,7 +186,7 @@ def sql_values(row: bytes) -> list[str | None] | None:
             return None
         if match[1] is not None:
             text = re.sub(rb"\\(.)|''", lambda m: _ESCAPED.get(m[1], m[1]) if m[1] else b"'", match[1], flags=re.DOTALL)
-            found.append(text.decode("utf-8", "replace"))
+            found.append(text.decode("utf-8", errors))
         else:
             bare = match[2].strip().decode("utf-8", "replace")
             found.append(None if bare.upper() == "NULL" else bare)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from checkvalve.events.imports import combined, model_server, ocsf_lines, openai, simple_history, wsal
+from checkvalve.events.imports import aios, combined, model_server, ocsf_lines, openai, simple_history, solid, wordfence, wsal
 from checkvalve.events.imports.types import Format
 
 FORMATS: Final[dict[str, Format]] = {
@@ -12,6 +12,9 @@ FORMATS: Final[dict[str, Format]] = {
         combined.FORMAT,
         wsal.FORMAT,
         simple_history.FORMAT,
+        wordfence.FORMAT,
+        solid.FORMAT,
+        aios.FORMAT,
         openai.FORMAT,
         model_server.FORMAT,
     )
