@@ -1,0 +1,1 @@
+"""Scenarios of exercises, one a file."""

@@ -1,0 +1,1 @@
+"""Words that the people of exercises are made of."""
