@@ -27,7 +27,10 @@ def test_there_is_one_for_each_kind_of_incident() -> None:
         "core-compromise",
         "cross-session-cache-leak",
         "false-alarm",
+        "caller-harvests-data",
+        "canary-shown",
         "leak-at-a-processor",
+        "live-secret-in-an-answer",
         "model-or-adapter-stolen",
         "plugin-exposes-customer-data",
         "plugin-exposes-llm-endpoint",
@@ -46,7 +49,23 @@ def test_there_is_one_for_each_kind_of_incident() -> None:
 @pytest.mark.parametrize("model", [True, False])
 def test_every_case_starts_one(plugin: bool, route: bool, model: bool) -> None:
     expected = "plugin-exposes-customer-data" if plugin else "unknown-caller-leaks"
-    assert choose({"plugin": plugin, "route": route, "model": model}) == expected
+    sighted = dict.fromkeys(("canary", "secret", "cache", "harvesting"), False)
+    assert choose({"plugin": plugin, "route": route, "model": model} | sighted) == expected
+
+
+@pytest.mark.parametrize(
+    ("sighted", "expected"),
+    [
+        ("canary", "canary-shown"),
+        ("secret", "live-secret-in-an-answer"),
+        ("cache", "cross-session-cache-leak"),
+        ("harvesting", "caller-harvests-data"),
+    ],
+)
+def test_a_sighting_starts_the_playbook_about_it(sighted: str, expected: str) -> None:
+    known = dict.fromkeys(("route", "model", "canary", "secret", "cache", "harvesting"), False) | {sighted: True}
+    assert choose({"plugin": True} | known) == expected
+    assert choose({"plugin": False} | known) == "unknown-caller-leaks"
 
 
 def test_one_alone_is_the_default() -> None:

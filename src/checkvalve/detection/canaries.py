@@ -5,12 +5,15 @@ scanner. It cannot be guessed without the key, and the same key and store give t
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Final
 
 from checkvalve.events.pseudonym import Category, identifiers
 
 PREFIX: Final = "canary:"
+KINDS: Final = ("system-prompt", "document", "dataset", "customer", "file")
+_STORE: Final = re.compile(rf"(?:{'|'.join(KINDS)})(?::[a-z0-9][a-z0-9._-]{{0,59}})?")
 _OPEN: Final = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "w", "z", "br")
 _VOWEL: Final = ("a", "e", "i", "o", "u", "ai", "au", "ei")
 _CLOSE: Final = ("", "l", "m", "n", "r", "s", "t", "x")
@@ -29,6 +32,11 @@ class Canary:
     def identifiers(self, key: bytes) -> list[tuple[Category, str]]:
         """As `Register.put` takes them, under the site's pseudonym key."""
         return identifiers(key, name=self.name, email=self.email)
+
+
+def valid_store(store: str) -> bool:
+    """A kind of store, or a kind and a name: "system-prompt", "document:returns", "dataset:orders-2026"."""
+    return _STORE.fullmatch(store) is not None
 
 
 def canary(seed: bytes, store: str, domain: str = "example.net") -> Canary:

@@ -1,23 +1,26 @@
 """Cases in the digesting transaction: exposures open and grow them, decisions and outcomes move them and their runs."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite reads it as well
 
-from checkvalve.engine import exposures, runs
+from checkvalve.engine import exposures, runs, sightings
 from checkvalve.engine.decisions import Decision
 from checkvalve.engine.runs import Moved
-from checkvalve.incidents import case
-from checkvalve.incidents.case import ExposureRecord, Incident, Transition
+from checkvalve.incidents import case, sighting
+from checkvalve.incidents.case import ExposureRecord, Incident, Located, Transition
+from checkvalve.incidents.sighting import SightingRecord
 from checkvalve.playbooks.loader import choose, names
 from checkvalve.playbooks.types import Outcome, OutcomeStatus
 from checkvalve.regimes.deadline import from_ms
 from checkvalve.store.schema import commands, incidents, notifications, organisation, transitions
 
+Seen = TypeVar("Seen", ExposureRecord, SightingRecord)
 FROM_A_LOG = (
     "brought in from another program's log: nothing was closed for it; start a playbook if the way out may still be open"
 )
@@ -29,31 +32,57 @@ def absorb(db: Connection, fresh: list[ExposureRecord], entry: int, at_ms: int, 
     `act` False: another program's log tells of them, perhaps of long ago. The case is opened and nothing is closed for it.
     """
 
-    def way(record: ExposureRecord) -> tuple[str, str, str]:
+    for records in _ways(fresh):
+        incident = _open_case(db, records[0]) or _new_case(db, case.opening, records, entry, at_ms)
+        subjects = exposures.assign(db, records, incident.id)
+        _grow(db, incident, case.growth(incident, records, subjects, entry, at_ms), entry, at_ms, act=act)
+
+
+def sight(db: Connection, fresh: list[SightingRecord], entry: int, at_ms: int, *, act: bool) -> None:
+    """New sightings into the open case of their way out, or into a new one."""
+    for records in _ways(fresh):
+        incident = _open_case(db, records[0]) or _new_case(db, sighting.opening, records, entry, at_ms)
+        sightings.assign(db, records, incident.id)
+        _grow(db, incident, sighting.growth(incident, records, entry, at_ms), entry, at_ms, act=act)
+
+
+def prevented(db: Connection, fresh: list[ExposureRecord]) -> None:
+    """What an order kept back belongs to the case for which the way is watched; alone it makes none."""
+    for records in _ways(fresh):
+        if incident := _open_case(db, records[0]):
+            sightings.assign_attempts(db, records, incident.id)
+
+
+def _ways(fresh: list[Seen]) -> list[list[Seen]]:
+    """By the way out: one is one case."""
+
+    def way(record: Seen) -> tuple[str, str, str]:
         return record.site, record.plugin or "", record.route or ""
 
-    for _, group in groupby(sorted(fresh, key=way), key=way):
-        records = list(group)
-        incident = _open_case(db, records[0]) or _new_case(db, records, entry, at_ms, act=act)
-        subjects = exposures.assign(db, records, incident.id)
-        for transition in case.growth(incident, records, subjects, entry, at_ms):
-            incident = store(db, incident, transition)
-        if act:
-            _contain_again(db, incident, entry, at_ms)
+    return [list(group) for _, group in groupby(sorted(fresh, key=way), key=way)]
 
 
-def _open_case(db: Connection, record: ExposureRecord) -> Incident | None:
+def _open_case(db: Connection, record: Located) -> Incident | None:
     rows = db.execute(select(incidents.c.state).where(incidents.c.site == record.site, incidents.c.open))
     return next((i for r in rows if case.matches(i := incident_of(r.state), record)), None)
 
 
-def _new_case(db: Connection, records: list[ExposureRecord], entry: int, at_ms: int, *, act: bool) -> Incident:
+def _new_case(
+    db: Connection, opening: Callable[[str, list[Seen], int, int], Transition], records: list[Seen], entry: int, at_ms: int
+) -> Incident:
     number = (db.scalar(select(func.count()).select_from(incidents)) or 0) + 1
-    opened = case.opening(case.incident_id(number, from_ms(at_ms).year), records, entry, at_ms)
-    incident = store(db, None, opened)
-    if not act:
-        return store(db, incident, case.change(incident, "note", at_ms, (entry,), {"text": FROM_A_LOG}))
-    return _contain(db, incident, choose(_known(incident)), entry, at_ms)
+    return store(db, None, opening(case.incident_id(number, from_ms(at_ms).year), records, entry, at_ms))
+
+
+def _grow(db: Connection, incident: Incident, growth: list[Transition], entry: int, at_ms: int, *, act: bool) -> None:
+    """What was seen goes into the case; then its way out is closed, or it is said that nothing was."""
+    new = incident.positions == 1
+    for transition in growth:
+        incident = store(db, incident, transition)
+    if act:
+        _contain_again(db, incident, entry, at_ms)
+    elif new:
+        store(db, incident, case.change(incident, "note", at_ms, (entry,), {"text": FROM_A_LOG}))
 
 
 def _contain(
@@ -83,8 +112,10 @@ def _contain_again(db: Connection, incident: Incident, entry: int, at_ms: int) -
 
 
 def _known(incident: Incident) -> dict[str, bool]:
-    """What triggers of playbooks ask: which parts of the way out are known."""
-    return {"plugin": incident.plugin is not None, "route": incident.route is not None, "model": incident.model is not None}
+    """What triggers of playbooks ask: which parts of the way out are known, and what was sighted."""
+    kinds = {s.kind for s in incident.signs}
+    parts = {"plugin": incident.plugin, "route": incident.route, "model": incident.model}
+    return {name: part is not None for name, part in parts.items()} | {kind: kind in kinds for kind in sighting.KINDS}
 
 
 def store(db: Connection, incident: Incident | None, transition: Transition) -> Incident:
@@ -205,7 +236,16 @@ def _milestones(db: Connection, incident: Incident, moved: Moved, at_ms: int, en
             incident = store(db, incident, case.change(incident, "containment_failed", at_ms, (entry,), why))
         incident = store(db, incident, case.change(incident, "run_finished", at_ms, (entry,), {"run": command.run}))
         if incident.started_ms:  # else it was opened from a log, and only what people ask for is done
-            _contain_again(db, incident, entry, at_ms)
+            incident = _contain_again(db, incident, entry, at_ms)
+            _follow_up(db, incident, entry, at_ms)
+
+
+def _follow_up(db: Connection, incident: Incident, entry: int, at_ms: int) -> None:
+    """What was sighted while a playbook ran may ask for another one: it follows, once."""
+    fitting = choose(_known(incident))
+    if incident.status == "closed" or runs.under_way(db, incident.id) or runs.ran(db, incident.id, fitting):
+        return
+    _contain(db, incident, fitting, entry, at_ms, why="what was seen since asks for this playbook")
 
 
 def _ordered(db: Connection, run: str) -> bool:

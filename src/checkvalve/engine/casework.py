@@ -19,7 +19,7 @@ from checkvalve.notifications.notification import Notification, Wish, clock_due,
 from checkvalve.regimes.applicability import Profile, applicability
 from checkvalve.regimes.deadline import Place, from_ms, place
 from checkvalve.regimes.law import RegimeError, regimes
-from checkvalve.store.schema import commands, exposures, findings, notifications, organisation, transitions
+from checkvalve.store.schema import attempts, commands, exposures, findings, notifications, organisation, transitions
 
 Entered = TypeVar("Entered", Organisation, Particulars)
 
@@ -41,6 +41,13 @@ def case_exposures(db: Connection, incident: str) -> list[ExposureRecord]:
     return records(db, shown | (exposures.c.inference.in_(same) & ~exposures.c.shown))
 
 
+def case_attempts(db: Connection, incident: str) -> list[ExposureRecord]:
+    """What orders kept back on the way out of this case."""
+    names = [n for n in ExposureRecord.__dataclass_fields__ if n != "shown"]
+    rows = db.execute(select(*(attempts.c[n] for n in names)).where(attempts.c.incident == incident).order_by(attempts.c.entry))
+    return [ExposureRecord(**row._mapping, shown=False) for row in rows]
+
+
 def gaps(db: Connection, site: str, since_ms: int, until_ms: int) -> list[str]:
     """Why the log may not hold everything of this window."""
     query = select(findings.c.summary).where(
@@ -54,7 +61,8 @@ def gaps(db: Connection, site: str, since_ms: int, until_ms: int) -> list[str]:
 def case_scope(db: Connection, incident: Incident) -> Scope:
     found = case_exposures(db, incident.id)
     since, until = incident.first_seen_ms, incident.last_seen_ms
-    return scope_of(found, since, until, gaps(db, incident.site, since, until))
+    missing = gaps(db, incident.site, since, until)
+    return scope_of(found, since, until, missing, case_attempts(db, incident.id))
 
 
 def measures(db: Connection, incident: str, words: Wording) -> list[Measure]:
@@ -125,7 +133,8 @@ def _entered(db: Connection, site: str, kind: type[Entered]) -> Entered:
 
 def known_facts(db: Connection, incident: Incident, words: Wording) -> tuple[BreachFacts, Scope]:
     """What the log and people said of a case, in these words."""
-    entries = tuple(sorted({r.entry for r in case_exposures(db, incident.id) if r.shown}))
+    signs = {s.entry for s in incident.signs if s.entry is not None}
+    entries = tuple(sorted(signs | {r.entry for r in case_exposures(db, incident.id) if r.shown}))
     scope = case_scope(db, incident)
     shop, more = organisation_of(db, incident.site), particulars_of(db, incident.site)
     taken = measures(db, incident.id, words)

@@ -1,6 +1,7 @@
 """Exposures into rows: what the gateway saw in a stream, and what core sees again in the whole inference."""
 
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import msgspec
@@ -8,7 +9,8 @@ from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite reads it as well
 
 from checkvalve.detection.register import Register
-from checkvalve.detection.scanner import Reader, scan
+from checkvalve.detection.scanner import ExposureScanner, Reader
+from checkvalve.detection.types import Finding
 from checkvalve.engine import observe
 from checkvalve.engine.observe import Observed
 from checkvalve.events.event import Event
@@ -20,84 +22,104 @@ from checkvalve.store.schema import exposures
 
 def from_finding(db: Connection, seen: Observed, parsed: Event) -> list[ExposureRecord]:
     """The exposures of a gateway's finding that are new. Malformed ones are a finding, not an error."""
+    return [record for record in records(db, seen, parsed, parsed.own.get("exposures") or ()) if _insert(db, record)]
+
+
+def records(db: Connection, seen: Observed, parsed: Event, listed: Any) -> list[ExposureRecord]:
+    """What a gateway lists as exposures, read."""
     found = []
-    for raw in parsed.own.get("exposures") or ():
+    for raw in listed:
         try:
-            record = _record(seen, parsed, raw)
+            found.append(_record(seen, parsed, raw))
         except (KeyError, TypeError, ValueError):
             observe.finding(db, seen, "malformed_event", "medium", "an exposure that cannot be read")
-            continue
-        if _insert(db, record):
-            found.append(record)
     return found
 
 
 def _record(seen: Observed, parsed: Event, raw: dict[str, Any]) -> ExposureRecord:
     if raw["category"] not in CATEGORIES:
         raise ValueError(raw["category"])
-    own = parsed.own
     return ExposureRecord(
         inference=str(raw["inference"])[:80],
         subject=str(raw["subject"])[:100],
         category=raw["category"],
         recipient=str(raw["recipient"])[:100],
         shown=True,
-        entry=seen.entry,
-        site=seen.site or "",
         seen_ms=observe.whole(raw.get("seen_ms")) or seen.received_ms,
-        detected_ms=seen.received_ms,
-        plugin=_text(own.get("plugin")),
-        route=_text(own.get("route")),
-        session=_text(own.get("session")),
-        model=_text(own.get("model")),
-        trace=parsed.trace,
+        **place(seen, parsed, parsed.own),
     )
 
 
-def from_inference(db: Connection, seen: Observed, parsed: Event, register: Register) -> list[ExposureRecord]:
-    """Detect over the whole inference; store it, and what stood in its prompt. Returns exposures that are new."""
-    inference = parsed.own["inference"]
-    if not isinstance(inference, dict) or not isinstance(inference.get("id"), str):
-        observe.finding(db, seen, "malformed_event", "medium", "an inference that cannot be read")
-        return []
-    caller = inference.get("caller") if isinstance(inference.get("caller"), dict) else None
-    ref, recipient = observe.recipient_of(caller)
-    observe.put_inference(db, seen.entry, seen.site, parsed, recipient)
-    reader = Reader(ref=ref, recipient=recipient)
-    at_ms = observe.whole(inference.get("ended_ms")) or seen.received_ms
+def place(seen: Observed, parsed: Event, caller: dict[str, Any]) -> dict[str, Any]:
+    """Where an event was, as records tell it. `caller` holds plugin, route and session; the model may be named elsewhere."""
     model = parsed.body.get("ai_model")
-    common: dict[str, Any] = {
+    named = parsed.own.get("model") or (model.get("name") if isinstance(model, dict) else None)
+    return {
         "entry": seen.entry,
         "site": seen.site or "",
         "detected_ms": seen.received_ms,
-        "plugin": _text((caller or {}).get("plugin")),
-        "route": _text((caller or {}).get("route")),
-        "session": _text((caller or {}).get("session")),
-        "model": _text(model.get("name")) if isinstance(model, dict) else None,
+        **{name: _text(caller.get(name)) for name in ("plugin", "route", "session")},
+        "model": _text(named),
         "trace": parsed.trace,
     }
-    fresh = []
-    for shown, text in (
-        (True, inference.get("completion")),
-        (False, prompt_text(inference.get("path"), inference.get("request"))),
-    ):
-        if shown or inference.get("outcome") != "refused":  # a refused prompt reached nobody
-            for e in scan(text if isinstance(text, str) else "", register, reader, inference["id"], at_ms):
-                record = ExposureRecord(
-                    inference=e.inference,
-                    subject=e.subject,
-                    category=e.category,
-                    recipient=recipient,
-                    shown=shown,
-                    seen_ms=e.seen_ms,
-                    **common,
-                )
-                if _insert(db, record) and shown:
-                    fresh.append(record)
-    if common["model"]:
-        missing = exposures.c.model.is_(None) & (exposures.c.inference == inference["id"])
-        db.execute(update(exposures).where(missing).values(model=common["model"]))
-    return fresh
+
+
+def recipient(own: dict[str, Any]) -> str:
+    return observe.recipient_of(own)[1][:100]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """What came of an inference: `exposures` and `findings` in its answer that are new, `like` where it was."""
+
+    exposures: list[ExposureRecord]
+    findings: list[Finding]
+    like: ExposureRecord
+
+
+def from_inference(db: Connection, seen: Observed, parsed: Event, register: Register) -> Whole | None:
+    """Detect over the whole inference; store it, and what stood in its prompt."""
+    inference = parsed.own["inference"]
+    if not isinstance(inference, dict) or not isinstance(inference.get("id"), str):
+        observe.finding(db, seen, "malformed_event", "medium", "an inference that cannot be read")
+        return None
+    caller = inference.get("caller") if isinstance(inference.get("caller"), dict) else None
+    ref, to = observe.recipient_of(caller)
+    observe.put_inference(db, seen.entry, seen.site, parsed, to)
+    like = ExposureRecord(
+        inference=inference["id"][:80],
+        subject="",
+        category="",
+        recipient=to,
+        shown=True,
+        seen_ms=observe.whole(inference.get("ended_ms")) or seen.received_ms,
+        **place(seen, parsed, caller or {}),
+    )
+    reader = Reader(ref=ref, recipient=to)
+    fresh: list[ExposureRecord] = []
+    findings: list[Finding] = []
+    for shown, text in _texts(inference):
+        scanner = ExposureScanner(register, reader, like.inference)
+        for e in (*scanner.feed(text, like.seen_ms), *scanner.finish(like.seen_ms)):
+            record = replace(like, subject=e.subject, category=e.category, shown=shown)
+            if _insert(db, record) and shown:
+                fresh.append(record)
+        findings += scanner.findings if shown else ()
+    if like.model:
+        missing = exposures.c.model.is_(None) & (exposures.c.inference == like.inference)
+        db.execute(update(exposures).where(missing).values(model=like.model))
+    return Whole(exposures=fresh, findings=findings, like=like)
+
+
+def _texts(inference: dict[str, Any]) -> Iterator[tuple[bool, str]]:
+    """(shown, text): the answer with the arguments of its tool calls, and the prompt unless it was refused."""
+    calls = inference.get("tool_calls")
+    arguments = [c.get("arguments") for c in calls if isinstance(c, dict)] if isinstance(calls, list) else []
+    for shown in (inference.get("completion"), *arguments):
+        if isinstance(shown, str) and shown:
+            yield True, shown
+    if inference.get("outcome") != "refused":  # a refused prompt reached nobody
+        yield False, prompt_text(inference.get("path"), inference.get("request"))
 
 
 def prompt_text(path: Any, request: Any) -> str:

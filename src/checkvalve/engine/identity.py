@@ -17,6 +17,7 @@ class Identity:
     log_key: Ed25519PrivateKey
     core_key: Ed25519PrivateKey
     repeat_key: bytes  # keys the digests by which a repeated line is known again
+    canary_seed: bytes  # canaries are made from it
 
     @property
     def origin(self) -> str:
@@ -50,6 +51,7 @@ def load_identity(data: Path, *, unfinished: bool = False) -> Identity:
         log_key=log_key,
         core_key=Ed25519PrivateKey.from_private_bytes(core_secret),
         repeat_key=hashlib.blake2b(b"repeat", key=core_secret, digest_size=32).digest(),
+        canary_seed=hashlib.blake2b(b"canary", key=core_secret, digest_size=32).digest(),
     )
 
 

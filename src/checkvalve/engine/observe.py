@@ -106,7 +106,7 @@ def told(db: Connection, seen: Observed, parsed: Event) -> None:
 def put_subject(db: Connection, site: str, rev: int, subject: dict[str, Any]) -> tuple[str, list[list[str]], bool] | None:
     """Upsert one person of the register. The highest rev wins. None when the event does not hold a subject."""
     ref, ids, gone = subject.get("ref"), subject.get("identifiers", []), subject.get("gone") is True
-    if not isinstance(ref, str) or not ref or len(ref) > 100 or not isinstance(ids, list):
+    if not isinstance(ref, str) or not ref or len(ref) > 120 or not isinstance(ids, list):
         return None
     clean = [[c, h] for c, h in (p for p in ids if isinstance(p, list) and len(p) == 2) if _is_pseudonym(c, h)]
     kept = [] if gone else clean

@@ -16,8 +16,21 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite reads it as well
 from sqlalchemy.exc import OperationalError
 
+from checkvalve.detection.canaries import store_of
 from checkvalve.detection.register import Register
-from checkvalve.engine import bypass, cases, completeness, decisions, exposures, holds, imports, observe, orders, reviews
+from checkvalve.engine import (
+    bypass,
+    cases,
+    completeness,
+    decisions,
+    exposures,
+    holds,
+    imports,
+    observe,
+    orders,
+    reviews,
+    sightings,
+)
 from checkvalve.engine.changed import Changed
 from checkvalve.engine.observe import Observed
 from checkvalve.events import event as ocsf
@@ -385,17 +398,34 @@ class Pipeline:
         if kind == "wordpress" and parsed.class_uid == ocsf.USER_INVENTORY:
             self._subject(db, seen, parsed)
         elif kind in ("gateway", "import") and parsed.class_uid == ocsf.DETECTION_FINDING:
-            cases.absorb(db, exposures.from_finding(db, seen, parsed), seen.entry, seen.received_ms, act=kind == "gateway")
-            observe.told(db, seen, parsed)
+            self._finding(db, seen, parsed, act=kind == "gateway")
         elif kind in ("gateway", "import") and "inference" in parsed.own:
             register = self.registers.get(db, seen.site)
             if register is not None:
-                fresh = exposures.from_inference(db, seen, parsed, register)
-                cases.absorb(db, fresh, seen.entry, seen.received_ms, act=kind == "gateway")
+                self._inference(db, seen, parsed, register, act=kind == "gateway")
+
+    @staticmethod
+    def _finding(db: Connection, seen: Observed, parsed: Event, *, act: bool) -> None:
+        cases.absorb(db, exposures.from_finding(db, seen, parsed), seen.entry, seen.received_ms, act=act)
+        observe.told(db, seen, parsed)
+        cases.sight(db, sightings.from_finding(db, seen, parsed), seen.entry, seen.received_ms, act=act)
+        cases.prevented(db, sightings.withheld(db, seen, parsed))
+
+    @staticmethod
+    def _inference(db: Connection, seen: Observed, parsed: Event, register: Register, *, act: bool) -> None:
+        whole = exposures.from_inference(db, seen, parsed, register)
+        if whole is not None:
+            cases.absorb(db, whole.exposures, seen.entry, seen.received_ms, act=act)
+            fresh = sightings.from_scan(db, whole.findings, whole.like)
+            cases.sight(db, fresh, seen.entry, seen.received_ms, act=act)
 
     def _subject(self, db: Connection, seen: Observed, parsed: Event) -> None:
         subject = parsed.own.get("subject")
-        if not isinstance(subject, dict) or not self._put(db, seen.site or "", seen.entry, subject):
+        if (
+            not isinstance(subject, dict)
+            or store_of(str(subject.get("ref")))
+            or not self._put(db, seen.site or "", seen.entry, subject)
+        ):
             observe.finding(db, seen, "malformed_event", "medium", "a register event without a person")
 
     def _put(self, db: Connection, site: str, entry: int, subject: dict[str, Any]) -> bool:

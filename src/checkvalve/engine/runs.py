@@ -33,6 +33,11 @@ def under_way(db: Connection, incident: str) -> bool:
     return bool(db.scalar(select(exists().where(runs.c.incident == incident, ~runs.c.done))))
 
 
+def ran(db: Connection, incident: str, playbook: str) -> bool:
+    """Whether the playbook was started for this case."""
+    return bool(db.scalar(select(exists().where(runs.c.incident == incident, runs.c.playbook == playbook))))
+
+
 def last(db: Connection, incident: str) -> Any:
     """The row of the newest run, or None."""
     found = db.execute(select(runs).where(runs.c.incident == incident)).all()

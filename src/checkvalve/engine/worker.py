@@ -31,7 +31,7 @@ IDLE_SECONDS = 0.5
 TRANSITIONS_AT_ONCE = 500
 RETRY_MS = 1000
 MAX_RETRY_MS = 30_000
-DRAFT_AFTER = ("contained", "containment_failed", "run_finished", "aware_set", "late_reason_set")
+DRAFT_AFTER = ("sighting_added", "contained", "containment_failed", "run_finished", "aware_set", "late_reason_set")
 REGIME = "gdpr_art33"
 
 

@@ -5,12 +5,14 @@ States follow NIST SP 800-61: detection_analysis -> containment -> eradication_r
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
+
 
 STATUSES: Final = ("detection_analysis", "containment", "eradication_recovery", "post_incident", "closed")
 KINDS: Final = (
     "opened",
     "exposure_added",
+    "sighting_added",
     "severity_changed",
     "containment_started",
     "run_started",
@@ -31,6 +33,7 @@ KINDS: Final = (
 # What was under way when a case was closed still ends, and is still told.
 AFTER_CLOSE: Final = (
     "exposure_added",
+    "sighting_added",
     "contained",
     "containment_failed",
     "run_finished",
@@ -47,6 +50,7 @@ CLOCK_SET_MS: Final = 1_577_836_800_000  # 2020: a host without a set clock star
 FIRST_PAUSE_MS: Final = 60_000  # after a containment that failed; doubled with each that follows
 LONGEST_PAUSE_MS: Final = 1_800_000
 LASTED_MS: Final = 3_600_000
+MAX_SIGNS: Final = 100  # different ones that a case keeps; the log has all
 CRITICAL_SUBJECTS: Final = 100  # more than a hundred people: ENISA's flag
 
 
@@ -76,6 +80,30 @@ class ExposureRecord:
     session: str | None
     model: str | None
     trace: str | None
+
+
+class Located(Protocol):
+    """What was seen, with where and when."""
+
+    @property
+    def site(self) -> str: ...
+    @property
+    def plugin(self) -> str | None: ...
+    @property
+    def route(self) -> str | None: ...
+    @property
+    def seen_ms(self) -> int: ...
+    @property
+    def detected_ms(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sign:
+    """Something of a `sighting` that a case keeps: which canary, which secret, … `entry`: where it was first seen."""
+
+    kind: str
+    what: str
+    entry: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +164,8 @@ class Incident:
     model: str | None
     subjects: int = 0
     exposures: int = 0
+    sightings: int = 0
+    signs: tuple[Sign, ...] = field(default=())
     contained_ms: int | None = None  # the first time
     last_contained_ms: int | None = None
     last_contained_entry: int | None = None
@@ -184,12 +214,12 @@ def incident_id(number: int, year: int) -> str:
     return f"INC-{year}-{number:04d}"
 
 
-def matches(incident: Incident, exposure: ExposureRecord) -> bool:
-    """An open case of the same shop and the same way out takes the exposure in."""
+def matches(incident: Incident, seen: Located) -> bool:
+    """An open case of the same shop and the same way out takes in what was seen."""
     return (
         incident.status != "closed"
-        and incident.site == exposure.site
-        and (incident.plugin, incident.route) == (exposure.plugin, exposure.route)
+        and incident.site == seen.site
+        and (incident.plugin, incident.route) == (seen.plugin, seen.route)
     )
 
 
@@ -203,14 +233,14 @@ def opening(new_id: str, exposures: list[ExposureRecord], entry: int, at_ms: int
         "plugin": first.plugin,
         "route": first.route,
         "model": first.model,
-        "first_seen_ms": min(_seen(e) for e in exposures),
+        "first_seen_ms": min(happened_ms(e) for e in exposures),
     }
-    return _transition(new_id, 0, "opened", at_ms, (entry,), data)
+    return transition(new_id, 0, "opened", at_ms, (entry,), data)
 
 
-def _seen(exposure: ExposureRecord) -> int:
+def happened_ms(seen: Located) -> int:
     """When it happened: by the sensor's clock, or by core's where that one is not set or ahead of its own message."""
-    return exposure.seen_ms if CLOCK_SET_MS <= exposure.seen_ms <= exposure.detected_ms else exposure.detected_ms
+    return seen.seen_ms if CLOCK_SET_MS <= seen.seen_ms <= seen.detected_ms else seen.detected_ms
 
 
 def growth(incident: Incident, fresh: list[ExposureRecord], subjects: int, entry: int, at_ms: int) -> list[Transition]:
@@ -219,17 +249,17 @@ def growth(incident: Incident, fresh: list[ExposureRecord], subjects: int, entry
     data = {
         "count": len(fresh),
         "subjects": subjects,
-        "first_seen_ms": min(_seen(e) for e in fresh),
-        "last_seen_ms": max(_seen(e) for e in fresh),
+        "first_seen_ms": min(happened_ms(e) for e in fresh),
+        "last_seen_ms": max(happened_ms(e) for e in fresh),
         "inference": fresh[0].inference,
         "categories": sorted({e.category for e in fresh}),
         "model": next((e.model for e in fresh if e.model), None),
     }
-    found = [_transition(incident.id, position, "exposure_added", at_ms, (entry,), data)]
+    found = [transition(incident.id, position, "exposure_added", at_ms, (entry,), data)]
     severity = "critical" if subjects > CRITICAL_SUBJECTS else "high"
     if SEVERITIES.index(severity) > SEVERITIES.index(incident.severity):  # erasing people makes no leak smaller
         change = {"severity": severity, "rule": f"{subjects} people concerned"}
-        found.append(_transition(incident.id, position + 1, "severity_changed", at_ms, (entry,), change))
+        found.append(transition(incident.id, position + 1, "severity_changed", at_ms, (entry,), change))
     return found
 
 
@@ -260,7 +290,7 @@ def change(
         raise IncidentError("the reason is empty", "Say why")
     if kind == "note" and not str(data.get("text", "")).strip():
         raise IncidentError("the note is empty", "Write what should be kept with the case")
-    return _transition(incident.id, incident.positions, kind, at_ms, tuple(entries), data, by)
+    return transition(incident.id, incident.positions, kind, at_ms, tuple(entries), data, by)
 
 
 def _check_awareness(aware_ms: Any, at_ms: int) -> None:
@@ -270,7 +300,7 @@ def _check_awareness(aware_ms: Any, at_ms: int) -> None:
         raise IncidentError("awareness cannot lie in the future", "Give the time at which you became aware")
 
 
-def _transition(
+def transition(
     incident: str, position: int, kind: str, at_ms: int, entries: tuple[int, ...], data: dict[str, Any], by: str = "core"
 ) -> Transition:
     return Transition(
@@ -319,15 +349,8 @@ def _opened(t: Transition) -> Incident:
 def _changed(incident: Incident, t: Transition) -> Incident:
     entry = t.entries[0] if t.entries else None
     match t.kind:
-        case "exposure_added":
-            return replace(
-                incident,
-                subjects=t.data["subjects"],
-                exposures=incident.exposures + t.data["count"],
-                first_seen_ms=min(incident.first_seen_ms, t.data["first_seen_ms"]),
-                last_seen_ms=max(incident.last_seen_ms, t.data["last_seen_ms"]),
-                model=incident.model or t.data.get("model"),
-            )
+        case "exposure_added" | "sighting_added":
+            return _grown(incident, t, entry)
         case "severity_changed":
             return replace(incident, severity=t.data["severity"])
         case "containment_started":
@@ -359,6 +382,27 @@ def _changed(incident: Incident, t: Transition) -> Incident:
             return replace(incident, notes=(*incident.notes, t.data["text"]))
         case _:  # only the status changes
             return incident
+
+
+def _grown(incident: Incident, t: Transition, entry: int | None) -> Incident:
+    after = replace(
+        incident,
+        first_seen_ms=min(incident.first_seen_ms, t.data["first_seen_ms"]),
+        last_seen_ms=max(incident.last_seen_ms, t.data["last_seen_ms"]),
+        model=incident.model or t.data.get("model"),
+    )
+    if t.kind == "exposure_added":
+        return replace(after, subjects=t.data["subjects"], exposures=incident.exposures + t.data["count"])
+    signs = _with(incident.signs, t.data["signs"], entry)
+    return replace(after, sightings=incident.sightings + t.data["count"], signs=signs)
+
+
+def _with(signs: tuple[Sign, ...], more: Iterable[Any], entry: int | None) -> tuple[Sign, ...]:
+    known = {(s.kind, s.what): s for s in signs}
+    for raw in more:
+        if len(known) < MAX_SIGNS:
+            known.setdefault((raw["kind"], raw["what"]), Sign(kind=raw["kind"], what=raw["what"], entry=entry))
+    return tuple(known.values())
 
 
 def _next_status(incident: Incident, kind: str) -> str:

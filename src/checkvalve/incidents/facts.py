@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from checkvalve.incidents.assessment import Assessment, Goods, assessment, readers
-from checkvalve.incidents.case import Incident
+from checkvalve.incidents.case import Incident, Sign
 from checkvalve.incidents.scope import Scope
 from checkvalve.incidents.wording import Wording, wording
 from checkvalve.regimes.deadline import from_ms, rfc3339
@@ -166,22 +166,39 @@ def _contained(case: _Case) -> Fact:
 
 def _nature(case: _Case) -> Iterable[Fact]:
     incident, scope = case.incident, case.scope
-    if not scope.confirmed.subjects:
+    signs = _signs(case)
+    if not scope.confirmed.subjects and not signs:
         yield case.missing("nature", "no_exposure")
         yield case.missing("nature_plain", "no_exposure")
         return
     value = case.say(
-        "facts.nature",
+        "facts.nature" if scope.confirmed.subjects else "facts.nature_signs",
         model=f" {incident.model}" if incident.model else "",
         way=case.say("facts.way_plugin", plugin=incident.plugin) if incident.plugin else case.say("facts.way_unknown"),
         route=case.say("facts.route", route=incident.route) if incident.route else "",
         readers=readers(scope, case.words),
     )
+    value = " ".join((value, *(f"{sign}." for sign in signs)))
     if scope.prompted:
         value += f" {_prompted(case)}."
     yield case.known("nature", value, case.say("sources.exposures"), case.entries)
+    if not scope.confirmed.subjects:
+        yield case.missing("nature_plain", "no_exposure")
+        return
     plain = case.say("facts.nature_plain", since=_plain_t(incident.first_seen_ms), until=_plain_t(incident.last_seen_ms))
     yield case.known("nature_plain", plain, case.say("sources.exposures"), case.entries)
+
+
+def _signs(case: _Case) -> list[str]:
+    """What was sighted, in words: which store's canary, which key, …"""
+    return [case.say(f"signs.{s.kind}", what=_sighted(case, s)) for s in case.incident.signs]
+
+
+def _sighted(case: _Case, sign: Sign) -> str:
+    """A secret by its name, and where it is revoked; else what it is about."""
+    if sign.kind != "secret":
+        return sign.what
+    return case.words.texts.get(f"secrets.{sign.what}", sign.what)
 
 
 def _extent(case: _Case) -> Iterable[Fact]:
@@ -266,6 +283,9 @@ def _stated(case: _Case) -> Iterable[Fact]:
 def _measures(case: _Case) -> Iterable[Fact]:
     taken = [case.say("facts.measure", at=_t(m.at_ms), what=m.text, checkout=m.checkout) for m in case.measures]
     entries = tuple(m.entry for m in case.measures)
+    if held := case.scope.prevented.records:
+        people = case.words.count("counts.person", case.scope.prevented.subjects)
+        taken += [case.say("facts.prevented", records=held, people=people)] if taken else []
     if taken:
         yield case.known("measures_taken", taken, case.say("sources.orders"), entries)
         last = case.say("facts.service_last", checkout=case.measures[-1].checkout)
@@ -273,7 +293,8 @@ def _measures(case: _Case) -> Iterable[Fact]:
     else:
         yield case.missing("measures_taken", "no_measure")
         yield case.missing("service_impact", "only_person")
-    proposed = case.words.every("facts.proposed", name=case.incident.plugin or case.say("facts.caller"))
+    first = [case.say(f"signs.{s.kind}_do", what=_sighted(case, s)) for s in case.incident.signs]
+    proposed = first + case.words.every("facts.proposed", name=case.incident.plugin or case.say("facts.caller"))
     yield case.assumed("measures_proposed", proposed, case.say("sources.proposed_rule"))
     contained = _contained(case)
     plain = "plain.closed" if contained.status == "known" else "plain.not_closed"
@@ -329,6 +350,7 @@ def _act(case: _Case) -> Iterable[Fact]:
         if value
     ]
     signs += [case.say("facts.indicator_steering", n=case.signals)] if case.signals else []
+    signs += _signs(case)
     yield (
         case.known("indicators", signs, case.say("sources.log"), case.entries)
         if signs

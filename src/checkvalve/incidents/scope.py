@@ -6,7 +6,7 @@ telephone number are two records, shown to three readers they are still two.
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from checkvalve.incidents.case import ExposureRecord
@@ -29,7 +29,8 @@ class Extent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """`confirmed`: seen in answers. `worst_case`: also what stood in the prompts of the same requests."""
+    """`confirmed`: seen in answers. `worst_case`: also what stood in the prompts of the same requests. `prevented`: what orders
+    kept back, shown to nobody."""
 
     since_ms: int
     until_ms: int
@@ -39,6 +40,7 @@ class Scope:
     worst_case: Extent
     subject_refs: tuple[str, ...]
     groups: tuple[tuple[tuple[str, ...], int], ...] = ()  # kinds of data shown -> people who had exactly these shown
+    prevented: Extent = field(default_factory=lambda: _extent([]))
     prompted: int = 0  # of the confirmed records, those that stood in the prompt of the same request
 
     def as_json(self, *, with_refs: bool = True) -> dict[str, Any]:
@@ -49,11 +51,18 @@ class Scope:
             "gaps": list(self.gaps),
             "confirmed": self.confirmed.as_json(),
             "worst_case": self.worst_case.as_json(),
+            "prevented": self.prevented.as_json(),
         }
         return body | ({"subject_refs": list(self.subject_refs)} if with_refs else {})
 
 
-def scope_of(exposures: Iterable[ExposureRecord], since_ms: int, until_ms: int, gaps: Iterable[str] = ()) -> Scope:
+def scope_of(
+    exposures: Iterable[ExposureRecord],
+    since_ms: int,
+    until_ms: int,
+    gaps: Iterable[str] = (),
+    prevented: Iterable[ExposureRecord] = (),
+) -> Scope:
     every = list(exposures)
     shown = [e for e in every if e.shown]
     missing = tuple(gaps)
@@ -66,6 +75,7 @@ def scope_of(exposures: Iterable[ExposureRecord], since_ms: int, until_ms: int, 
         worst_case=_extent(every),
         subject_refs=tuple(sorted({e.subject for e in shown})),
         groups=_groups(shown),
+        prevented=_extent(list(prevented)),
         prompted=_prompted(every),
     )
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-TRIGGERS: Final = ("plugin", "route", "model")  # what a case may know of the way out
+TRIGGERS: Final = ("plugin", "route", "model", "canary", "secret", "cache", "harvesting")  # the way out, and what was sighted
 EXTENSION: Final = "extension-definition--6f2f7c1e-9a54-4c0e-8f57-2b8f9f3d7c10"
 
 CommandKind = Literal["order", "release", "probe", "checkpoint", "verify_closed", "manual", "approval"]

@@ -250,6 +250,65 @@ exposures = Table(
     Column("incident", String, nullable=True),
     Index("ix_exposures_site_seen", "site", "seen_ms"),
     Index("ix_exposures_incident", "incident"),
+    Index("ix_exposures_incident_entry", "incident", "entry"),
+)
+
+# What an order kept from somebody: nobody was shown it. Columns as in `exposures`.
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("inference", String, primary_key=True),
+    Column("subject", String, primary_key=True),
+    Column("category", String, primary_key=True),
+    Column("recipient", String, primary_key=True),
+    Column("entry", BigInteger, nullable=False),
+    Column("site", String, nullable=False),
+    Column("seen_ms", BigInteger, nullable=False),
+    Column("detected_ms", BigInteger, nullable=False),
+    Column("plugin", String, nullable=True),
+    Column("route", String, nullable=True),
+    Column("session", String, nullable=True),
+    Column("model", String, nullable=True),
+    Column("trace", String, nullable=True),
+    Column("incident", String, nullable=True),
+    Index("ix_attempts_site_seen", "site", "seen_ms"),
+    Index("ix_attempts_incident", "incident"),
+)
+
+# What is certain without a person: a canary, a live secret, an answer meant for somebody else, a caller who collects.
+# `what`: the canary's store, the detector of the secret, the earlier inference, the caller.
+sightings = Table(
+    "sightings",
+    metadata,
+    Column("inference", String, primary_key=True),
+    Column("kind", String, primary_key=True),  # canary | secret | cache | harvesting
+    Column("what", String, primary_key=True),
+    Column("recipient", String, nullable=False),
+    Column("withheld", Boolean, nullable=False),
+    Column("entry", BigInteger, nullable=False),
+    Column("site", String, nullable=False),
+    Column("seen_ms", BigInteger, nullable=False),
+    Column("detected_ms", BigInteger, nullable=False),
+    Column("plugin", String, nullable=True),
+    Column("route", String, nullable=True),
+    Column("session", String, nullable=True),
+    Column("model", String, nullable=True),
+    Column("trace", String, nullable=True),
+    Column("incident", String, nullable=True),
+    Index("ix_sightings_incident", "incident"),
+)
+
+# Keyed fingerprints of the latest answers that told people their own data: 8 bytes each, sorted.
+answers = Table(
+    "answers",
+    metadata,
+    Column("inference", String, primary_key=True),
+    Column("site", String, nullable=False),
+    Column("recipient", String, nullable=False),
+    Column("entry", BigInteger, nullable=False),
+    Column("prints", LargeBinary, nullable=False),
+    Index("ix_answers_site_recipient", "site", "recipient"),
+    Index("ix_answers_entry", "entry"),
 )
 
 findings = Table(

@@ -21,4 +21,5 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     state = data.with_name("state.yaml")
     state.write_text(json.dumps({"components": {"playbooks": {"kind": "training", "path": str(PLAYBOOKS)}}}))
     assert run(["modelstate", "snapshot", str(state), "--data", str(data)]) == 0
+    assert run(["canary", "plant", "dataset:orders", "--data", str(data)]) == 0
     return data

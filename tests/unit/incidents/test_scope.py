@@ -48,6 +48,7 @@ def test_the_known_leak_is_counted_exactly(leak: list[ExposureRecord]) -> None:
             "recipients": {"session:0": 2, "session:1": 2, "session:2": 2},
             "channels": {"shop-assistant": 6},
         },
+        "prevented": {"subjects": 0, "records": 0, "categories": {}, "recipients": {}, "channels": {}},
         "subject_refs": [f"customer:{n}" for n in range(1, 6)],
     }
 

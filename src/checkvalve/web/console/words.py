@@ -154,6 +154,12 @@ def readers(recipients: Collection[str]) -> str:
     return " and ".join(parts) or "nobody known"
 
 
+SIGNS = {
+    "canary": "the canary of {what} was shown",
+    "secret": "a live secret was shown ({what})",
+    "cache": "an answer made for somebody else was given (exchange {what})",
+    "harvesting": "{what} asks about many people",
+}
 TRANSITIONS = {
     "containment_started": "Containment started",
     "contained": "Contained: the way out is closed",
@@ -163,6 +169,12 @@ TRANSITIONS = {
     "run_finished": "The playbook has run to its end",
     "closed": "Case closed",
 }
+
+
+def sign(raw: dict[str, Any]) -> str:
+    """What was sighted, in a few words."""
+    kind, what = str(raw.get("kind", "?")), str(raw.get("what", "?"))
+    return SIGNS.get(kind, "{what}").format(what=what)
 
 
 def moment(m: Moment) -> tuple[str, str]:
@@ -184,6 +196,8 @@ def moment(m: Moment) -> tuple[str, str]:
             kinds = ", ".join(category(str(c)) for c in data.get("categories", []))
             total = count(people, "person", "people")
             return f"{count(more, 'exposure', 'exposures')} seen ({kinds}); now {total} concerned", who
+        case "sighting_added":
+            return f"Seen for certain: {', '.join(sign(s) for s in data.get('signs', []))}", who
         case "severity_changed":
             return f"Severity is {data.get('severity', '?')} now: {data.get('rule', '')}".rstrip(": "), who
         case "aware_set":
