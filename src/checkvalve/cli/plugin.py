@@ -4,11 +4,21 @@ import argparse
 from typing import Any
 
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from checkvalve.cli.output import NO, OK, console, print_json
+from checkvalve.engine.core import now_ms
+from checkvalve.engine.inventory import inventory
 from checkvalve.engine.plugins import assess_plugin
+from checkvalve.engine.settings import data_dir, load_settings
 
 SHOWN = 10
+STATES = {
+    "new": "[yellow]new      [/yellow]",
+    "updated": "[green]updated  [/green]",
+    "changed": "[red]CHANGED  [/red]",
+    "unchanged": "[green]unchanged[/green]",
+}
 
 
 def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -18,6 +28,12 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     look.add_argument("plugin", metavar="DIR|ZIP")
     look.add_argument("--feed", metavar="FILE", help="vulnerability feed (Wordfence Intelligence JSON) that you have")
     look.set_defaults(run=_assess)
+    site = actions.add_parser(
+        "inventory", parents=[common], help="every plugin of a site, and what changed on disk since the last look"
+    )
+    site.add_argument("directory", metavar="DIR", help="of the site, or its wp-content/plugins")
+    site.add_argument("--feed", metavar="FILE", help="vulnerability feed (Wordfence Intelligence JSON) that you have")
+    site.set_defaults(run=_inventory)
 
 
 def _assess(arguments: argparse.Namespace) -> int:
@@ -51,3 +67,39 @@ def _assess(arguments: argparse.Namespace) -> int:
     if len(found["findings"]) > SHOWN:
         console.print(f"     and {len(found['findings']) - SHOWN} more, less urgent (--json)")
     return NO if known["hits"] else OK
+
+
+def _inventory(arguments: argparse.Namespace) -> int:
+    settings = load_settings(data_dir(arguments.data))
+    columns = (TextColumn("plugins"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=arguments.json or not console.is_terminal, transient=True) as progress:
+        task = progress.add_task("plugins", total=None)
+        found = inventory(
+            settings,
+            arguments.directory,
+            arguments.feed,
+            now_ms(),
+            lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    bad = any(f["rule"] in ("changed_without_update", "known_vulnerability") for f in found["findings"])
+    if arguments.json:
+        print_json(found)
+        return NO if bad else OK
+    for row in found["plugins"]:
+        unread = f", {row['assessed']['unparsed']} NOT assessed" if row["assessed"]["unparsed"] else ""
+        depends = row["checkout"]["depends"]
+        needs = "" if depends == "no" else f"; the checkout depends on it ({depends})"
+        what = f"[bold]{escape(row['slug'])}[/bold] {escape(row['version'])}: {row['assessed']['files']} files{unread}{needs}"
+        console.print(f"{STATES[row['state']]}  {what}", soft_wrap=True)
+    for slug in found["removed"]:
+        console.print(f"[yellow]gone     [/yellow]  {escape(slug)}", soft_wrap=True)
+    if found["since_ms"] is None:
+        console.print("the first look at this site: changes are seen from now on")
+    for f in found["findings"][:SHOWN]:
+        where = f"{f['file']}:{f['line']}" if f["line"] else f["file"]
+        console.print(
+            f"{f['rank']:>3}  {escape(f['plugin'])}  {f['rule']}  {escape(where)}  {escape(f['what'])}", soft_wrap=True
+        )
+    if len(found["findings"]) > SHOWN:
+        console.print(f"     and {len(found['findings']) - SHOWN} more, less urgent (--json)")
+    return NO if bad else OK

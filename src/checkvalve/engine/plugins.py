@@ -27,10 +27,12 @@ def assess_plugin(path: str, feed_file: str | None) -> dict[str, Any]:
     given = Path(path)
     if given.is_dir():
         slug, sources = given.resolve().name, list(_directory(given))
+    elif given.is_file() and given.suffix == ".php":
+        slug, sources = given.stem, [(given.name, given.read_bytes() if given.stat().st_size <= MAX_FILE else None)]
     elif given.is_file() and zipfile.is_zipfile(given):
         slug, sources = _zip(given)
     else:
-        raise EngineError("no_plugin", f"{path} is neither a directory nor a zip; give the plugin's own")
+        raise EngineError("no_plugin", f"{path} is neither a directory nor a zip nor a file of PHP; give the plugin's own")
     if not sources:
         raise EngineError("no_plugin", f"{path} holds no PHP; give the plugin's own directory or zip")
     files = _read(sources)

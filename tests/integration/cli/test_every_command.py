@@ -112,6 +112,7 @@ EXAMPLES: dict[tuple[str, ...], Example] = {
     ("contract", "check"): Example(("contracts.json",), {"contracts", "without_contract"}, 1),
     ("contract", "letter"): Example(("Example Hosting", "--file", "contracts.json"), {"party", "text"}),
     ("posture", "scan"): Example(("directory",), {"checks"}),
+    ("plugin", "inventory"): Example(("site",), {"directory", "since_ms", "plugins", "removed", "findings"}),
     ("plugin", "assess"): Example(("plugin",), {"slug", "version", "assessed", "findings", "checkout", "isolation"}),
     ("playbook", "lint"): Example((str(PLAYBOOK),), {"files"}),
     ("playbook", "simulate"): Example((str(PLAYBOOK),), {"paths"}),
@@ -145,6 +146,8 @@ class Desk:
         (home / "directory").mkdir()
         (home / "plugin").mkdir()
         (home / "plugin" / "plugin.php").write_text("<?php\n/* Plugin Name: Plugin\n * Version: 1.0 */\n")
+        (home / "site").mkdir()
+        shutil.copytree(home / "plugin", home / "site" / "plugin")
         (home / "junk").write_bytes(bytes(range(256)) * 64)
         (home / "deep").write_bytes(b'{"a":' * 20_000)
         (home / "empty").touch()

@@ -17,6 +17,7 @@ WEIGHT: Final = {
     "code_from_request": 5,
     "object_from_request": 8,
     "file_from_request": 12,
+    "answer_cached_for_all": 15,
     "url_from_request": 35,
     "direct_file": 28,
     "llm_external": 60,
@@ -24,6 +25,7 @@ WEIGHT: Final = {
     "rest_unresolved": 85,
     "llm_local": 90,
 }
+FLOWS: Final = {"answer_cached_for_all": "a model's answer is kept under a key without the visitor: the next one may get it"}
 DEPTH: Final = 4  # calls followed within the plugin to see what a handler touches
 DEPTH_OF_CHECKS: Final = 2  # a question asked deeper is about something else
 GRAVE: Final = frozenset((facts.PERSONAL, facts.LLM, facts.FILES, facts.DATABASE, facts.SETTINGS))
@@ -59,7 +61,7 @@ class Finding:
 
 
 def assess(slug: str, files: Sequence[FileFacts], vulnerabilities: dict[str, Any]) -> dict[str, Any]:
-    """The answer of `checkvalve plugin assess` (contract.md). `rank` 1 is to be read first."""
+    """The answer of `checkvalve plugin assess` (contract.md). `rank` 1 is to be read first; `weight` orders over plugins."""
     main = next((f for f in files if f.name), None)
     known = _Known(files)
     ranked = sorted(known.findings(), key=lambda f: (f.weight, f.file, f.line))
@@ -70,7 +72,8 @@ def assess(slug: str, files: Sequence[FileFacts], vulnerabilities: dict[str, Any
         "version": main.version if main else "",
         "assessed": {"files": len(files), "unparsed": sum(not f.parsed for f in files)},
         "findings": [
-            {"rule": f.rule, "file": f.file, "line": f.line, "rank": n, "what": f.what} for n, f in enumerate(ranked, start=1)
+            {"rule": f.rule, "file": f.file, "line": f.line, "rank": n, "what": f.what, "weight": f.weight}
+            for n, f in enumerate(ranked, start=1)
         ],
         "surface": _surface(files),
         "checkout": {"depends": depends, "why": why},
@@ -121,7 +124,9 @@ class _Known:
             yield from self._routes(f)
             yield from self._ajax(f)
             for flow in f.flows:
-                yield _finding(flow.rule, f.file, flow.line, "request data reaches it in the same function")
+                yield _finding(
+                    flow.rule, f.file, flow.line, FLOWS.get(flow.rule, "request data reaches it in the same function")
+                )
             if f.direct is not None:
                 yield _finding(
                     "direct_file",

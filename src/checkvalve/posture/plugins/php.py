@@ -72,6 +72,16 @@ LLM_HOST: Final = re.compile(
     r"(?:https?://)?((?:api\.)?(?:openai|anthropic|mistral|groq|deepseek|cohere|together|perplexity)\.(?:com|ai|xyz)|openrouter\.ai|generativelanguage\.googleapis\.com"
     r"|api-inference\.huggingface\.co|[\w-]+\.openai\.azure\.com|(?:localhost|127\.0\.0\.1|[\w.-]+):(?:11434|1234|8080/v1|8000/v1))"
 )
+# An answer kept under a key that is made of the question alone is given to whoever asks the same.
+KEEPS: Final = re.compile(r"^(set_(site_)?transient|wp_cache_(set|add|replace))$")
+OF_QUESTION: Final = re.compile(r"\b(md5|sha1|hash|crc32|serialize|wp_json_encode|json_encode)\s*\(", re.I)
+QUESTION: Final = re.compile(r"prompt|question|messages?\b|user_?input|chat|completion|\bquery\b", re.I)
+OF_VISITOR: Final = re.compile(
+    r"user_?id|current_user|session|customer|cookie|visitor|guest|thread|conversation|nonce|\bip\b|remote_addr", re.I
+)
+MODEL: Final = re.compile(
+    r"openai|anthropic|ollama|llama|gpt|\bllm\b|completions?\b|wp_ai_client|\bai_|chatbot|/api/chat|/api/generate", re.I
+)
 GUARDS: Final = re.compile(r"ABSPATH|WPINC|WP_UNINSTALL_PLUGIN|defined\s*\(")
 BOOTSTRAP: Final = re.compile(r"wp-load\.php|wp-config\.php|wp-blog-header\.php")
 ACTS: Final = re.compile(
@@ -149,7 +159,7 @@ def read(file: str, source: bytes) -> FileFacts:
         shortcodes=tuple(shortcodes),
         parents=tuple(dict.fromkeys(tree.parents)),
         endpoints=tuple(dict.fromkeys((m[1], text.count("\n", 0, m.start()) + 1) for m in LLM_HOST.finditer(text))),
-        flows=tuple(_flows(tree)),
+        flows=(*_flows(tree), *_kept_for_all(tree)),
         direct=_direct(tree, text),
         name=header.get("plugin name", ""),
         version=header.get("version", "") if "plugin name" in header else "",
@@ -323,6 +333,30 @@ def _flows(tree: _File) -> Iterator[Flow]:
                 dirty = tainted[index]
                 if not TAMED.search(given) and (re.search(REQUEST, given) or (dirty is not None and dirty.search(given))):
                     yield Flow(rule=rule, line=_line(call))
+
+
+def _kept_for_all(tree: _File) -> Iterator[Flow]:
+    for _, name, arguments, call in tree.calls:
+        given = [a for a in arguments.named_children if a.type == "argument"]
+        if KEEPS.match(name) and given:
+            index = tree.enclosing(call)
+            around = _text(tree.definitions[index][1]) if index >= 0 else ""
+            key = _spelt_out(_text(given[0]), around)
+            if (
+                OF_QUESTION.search(key)
+                and QUESTION.search(key)
+                and not OF_VISITOR.search(key)
+                and MODEL.search(around + tree.file)
+            ):
+                yield Flow(rule="answer_cached_for_all", line=_line(call))
+
+
+def _spelt_out(expression: str, around: str) -> str:
+    """An expression with what its variables were given in the same function, one step back."""
+    parts = [expression]
+    for variable in set(re.findall(r"\$(\w+)", expression)):
+        parts += re.findall(rf"\${variable}\s*\.?=\s*(?!=)([^;]*);", around)
+    return " ".join(parts)
 
 
 def _taint(tree: _File, index: int) -> re.Pattern[str] | None:

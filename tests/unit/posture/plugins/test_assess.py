@@ -31,7 +31,7 @@ def said(found: dict[str, Any], rule: str) -> list[str]:
 
 def test_header_and_what_was_read(found: dict[str, Any]) -> None:
     assert (found["slug"], found["name"], found["version"]) == ("holey", "Holey", "2.3.1")
-    assert found["assessed"] == {"files": 5, "unparsed": 1}
+    assert found["assessed"] == {"files": 6, "unparsed": 1}
     assert found["surface"]["requires_plugins"] == ["woocommerce"]
 
 
@@ -42,6 +42,10 @@ def test_routes_that_anybody_may_call(found: dict[str, Any]) -> None:
     assert any("holey/v1/orders" in w and "personal data" in w for w in said(found, "rest_open"))
     assert any("holey/v1/inside" in w and "asks inside" in w for w in said(found, "rest_open"))
     assert "holey/v1/closed" in found["surface"]["rest"]
+
+
+def test_an_answer_kept_for_whoever_asks_the_same(found: dict[str, Any]) -> None:
+    assert places(found, "answer_cached_for_all") == {("includes/cache.php", 7)}
 
 
 def test_ajax_without_a_question_and_what_could_not_be_read(found: dict[str, Any]) -> None:
