@@ -272,7 +272,7 @@ def test_a_data_directory_that_is_none(desk: Desk, path: tuple[str, ...], tmp_pa
         held(desk.type(*path, *example, "--json", data=where), (*path, where))
     nowhere = desk.type(*path, *example, "--json", data=tmp_path / "nowhere")
     held(nowhere, path)
-    making = {("modelstate", "enrol"), ("modelstate", "snapshot")}
+    making = {("modelstate", "enrol"), ("modelstate", "snapshot"), ("plugin", "inventory")}
     if path not in making | {("user", "add"), ("user", "list"), ("pair",), ("subjects", "import"), ("evidence", "ingest")}:
         assert not (tmp_path / "nowhere").exists(), "a question makes no installation"
 
