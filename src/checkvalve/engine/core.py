@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from checkvalve.engine import anchoring
 from checkvalve.engine.accounts import Accounts
 from checkvalve.engine.changed import Changed
+from checkvalve.engine.digesting import ReducerProcess
 from checkvalve.engine.hands import Hands
 from checkvalve.engine.identity import Identity, load_identity
 from checkvalve.engine.importer import Importer
@@ -21,7 +22,7 @@ from checkvalve.engine.local_api import Gatekeeper
 from checkvalve.engine.orders import OrderBook
 from checkvalve.engine.paging import Pager
 from checkvalve.engine.pairing import Pairing
-from checkvalve.engine.pipeline import Pipeline
+from checkvalve.engine.pipeline import Pipeline, Reducer
 from checkvalve.engine.settings import Settings, make_private, require_private
 from checkvalve.engine.worker import Worker
 from checkvalve.events.signature import Message
@@ -47,7 +48,7 @@ class Core:
         self.state = state
         self.changed = Changed()
         self.committer = GroupCommitter(journal)
-        self.pipeline = Pipeline(journal, state, identity.repeat_key, self.changed)
+        self.pipeline = Pipeline(journal, Reducer(state, identity.repeat_key), self.changed)
         self.ingest = Ingest(state, self.committer, identity.repeat_key, self.pipeline.position, self.pipeline.behind)
         self.ingest.sealed = self._sealed_lines
         self.importer = Importer(state, self.committer, self.pipeline)
@@ -69,6 +70,7 @@ class Core:
 
     async def start(self) -> None:
         self.changed.bind(asyncio.get_running_loop())
+        self.pipeline.reducer = ReducerProcess(self.settings.state, self.identity.repeat_key)
         await asyncio.to_thread(self.pipeline.catch_up)
         self._digesting = asyncio.create_task(self.pipeline.run())
         await asyncio.to_thread(self._erase_again)
@@ -95,6 +97,7 @@ class Core:
         """For a core that was opened and not started."""
         if self._asker is not None:
             self._asker.close()
+        self.pipeline.reducer.close()
         self.journal.close()
         self.state.close()
 

@@ -1,16 +1,18 @@
 """Entries of the log, in order, into the state: the reducer. It takes time from the entries and asks nobody anything.
 
-Each entry is reduced in a savepoint: one that cannot be (a bug) becomes a finding and never holds up the next.
+Each entry is reduced in a savepoint: one that cannot be (a bug) becomes a finding and never holds up the next. The state says
+which entry is next, and a chunk that begins elsewhere changes nothing: of two reducers on one state, each entry meets one.
+`Pipeline` reads the log and feeds a reducer, in this process or in one of its own (`digesting.py`).
 """
 
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from traceback import format_tb
-from typing import Any
+from typing import Any, Final, Protocol
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite reads it as well
@@ -50,6 +52,7 @@ FOLLOWED = (ocsf.REMEDIATION_ACTIVITY, ocsf.USER_INVENTORY, ocsf.DETECTION_FINDI
 PACE_SECONDS = 0.02  # between the starts of two small chunks; an event after a pause is digested at once
 STUMBLE_SECONDS = 1.0
 
+NEXT_ENTRY: Final = select(cursor.c.value).where(cursor.c.name == "next_entry")
 
 class Registers:
     """The register of each site, in memory; the table `subjects` is its source."""
@@ -60,6 +63,7 @@ class Registers:
 
     def load(self, db: Connection) -> None:
         for row in db.execute(select(sites.c.site, sites.c.pseudonym_key)):
+        self._sites.clear()
             self._sites[row.site] = Register(row.pseudonym_key)
         for row in db.execute(select(subjects).order_by(subjects.c.rev)):
             if row.site in self._sites:
@@ -258,23 +262,41 @@ class Chunk:
 
 
 class Pipeline:
-    def __init__(self, journal: Journal, state: State, repeat_key: bytes, changed: Changed) -> None:
-        self._journal, self._state, self._repeat_key, self._changed = journal, state, repeat_key, changed
-        self.registers = Registers()
-        self._position = 0
-        self._highest: dict[str, int] = {}  # of each sensor, as digested
+class OvertakenError(Exception):
+    """Another reducer has digested these entries."""
+
+
+class Reduces(Protocol):
+    """`position`: the entry that is digested next. `digest`: whether more came of the entries than rows of events, or that
+    cannot be said; it leaves the state as it was when it raises. Entries that do not begin at the state's position change
+    nothing but `position`."""
+
+    registers: Registers
+    position: int
+
+    def load(self) -> None: ...
+    def digest(self, entries: Sequence[Opened]) -> bool: ...
+    def close(self) -> None: ...
+
+
+    """Feeds a reducer with what is in the log."""
+
+    def __init__(self, journal: Journal, reducer: Reduces, changed: Changed) -> None:
+        self.reducer = reducer
+        self._journal, self._changed = journal, changed
         self._pace = 0.0  # seconds an entry
         self._wake = asyncio.Event()
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="digest")
 
     def catch_up(self) -> None:
+    @property
+    def registers(self) -> Registers:
+        return self.reducer.registers
+
         """Digest what is in the log and not yet in the state; before anything else runs."""
-        with self._state.begin() as db:
-            self._position = db.scalar(select(cursor.c.value).where(cursor.c.name == "next_entry")) or 0
-            self._highest = {r.sensor: r.highest for r in db.execute(select(sequences))}
-            self.registers.load(db)
-        while self._position < self._journal.size:
+        self.reducer.load()
+        while self.position() < self._journal.size:
             self._chunk()
 
     async def run(self) -> None:
@@ -285,14 +307,14 @@ class Pipeline:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                while self._position < self._journal.size:
-                    if self._journal.size - self._position < CHUNK:  # a stream of single events: several make one chunk
+                while (waiting := self._journal.size - self.position()) > 0:
+                    if waiting < CHUNK:  # a stream of single events: several make one chunk
                         await asyncio.sleep(max(0.0, started + PACE_SECONDS - monotonic()))
                     started = monotonic()
                     try:
                         moved = await loop.run_in_executor(self._thread, self._chunk)
                     except Exception:  # a full disk: nothing of the chunk was kept, it is tried again
-                        log.exception("entries from %d on cannot be digested now", self._position)
+                        log.exception("entries from %d on cannot be digested now", self.position())
                         await asyncio.sleep(STUMBLE_SECONDS)
                         continue
                     self._resolve()
@@ -303,18 +325,18 @@ class Pipeline:
 
     def position(self) -> int:
         """The entry that is digested next."""
-        return self._position
+        return self.reducer.position
 
     def behind(self) -> float:
         """Seconds until what is in the log now will be digested, by the pace of the last chunks."""
-        return (self._journal.size - self._position) * self._pace
+        return (self._journal.size - self.position()) * self._pace
 
     def wake(self) -> None:
         self._wake.set()
 
     async def digested(self, entry: int) -> None:
         """Wait until the state shows this entry."""
-        if entry < self._position:
+        if entry < self.position():
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((entry, future))
@@ -323,26 +345,57 @@ class Pipeline:
 
     def _resolve(self) -> None:
         for entry, future in self._waiting:
-            if entry < self._position and not future.done():
+            if entry < self.position() and not future.done():
                 future.set_result(None)
         self._waiting = [(e, f) for e, f in self._waiting if not f.done()]
 
     def _chunk(self) -> bool:
-        """Digest some entries. Whether more came of them than rows of events: only then has the worker something to look at."""
+        """Digest some entries. Whether more may have come of them than rows of events: only then the worker looks."""
         started = monotonic()
-        entries = self._journal.read_many(self._position, CHUNK)
-        until = self._position + len(entries)
+        entries = self._journal.read_many(self.position(), CHUNK)
+        moved = self.reducer.digest(entries)
+        pace = (monotonic() - started) / max(len(entries), 50)  # a few entries say little: most of their time is the commit
+        self._pace += (pace - self._pace) * 0.2
+        return moved
+
+
+class Reducer:
+    """The reducer in this process."""
+
+    def __init__(self, state: State, repeat_key: bytes) -> None:
+        self._state, self._repeat_key = state, repeat_key
+        self.registers = Registers()
+        self.position = 0
+        self._highest: dict[str, int] = {}  # of each sensor, as digested
+
+    def load(self) -> None:
         with self._state.begin() as db:
             chunk = Chunk(db, self.registers, self._repeat_key, self._highest)
+            self.position = db.scalar(NEXT_ENTRY) or 0
+            self._highest = {r.sensor: r.highest for r in db.execute(select(sequences))}
+            self.registers.load(db)
+
+    def close(self) -> None:
+        """Nothing to let go of: the state is whoever's opened it."""
+
+    def digest(self, entries: Sequence[Opened]) -> bool:
+        try:
+            return self._digest(entries)
+        except OvertakenError:
+            self.load()
+            return True
+
+    def _digest(self, entries: Sequence[Opened]) -> bool:
+        first, until = entries[0].number, entries[-1].number + 1
+        with self._state.begin() as db:
+            if (db.scalar(NEXT_ENTRY) or 0) != first:
+                raise OvertakenError
             for opened in entries:
                 self._safely(db, chunk, opened)
             chunk.store()
             statement = upsert(cursor).values(name="next_entry", value=until)
             db.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": until}))
-        pace = (monotonic() - started) / max(len(entries), 50)  # a few entries say little: most of their time is the commit
-        self._pace += (pace - self._pace) * 0.2
-        self._position = until
-        self._highest = chunk.highest
+        self.position, self._highest = until, chunk.highest
         return chunk.moved
 
     def _safely(self, db: Connection, chunk: "Chunk", opened: Opened) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 from checkvalve.engine.changed import Changed
 from checkvalve.engine.core import open_core
 from checkvalve.engine.offline import opened
-from checkvalve.engine.pipeline import Pipeline
+from checkvalve.engine.pipeline import Pipeline, Reducer
 from checkvalve.engine.sealing import SEAL_ENTRIES, Sealer
 from checkvalve.engine.settings import Settings
 from checkvalve.store.archive import Archive
@@ -34,7 +34,7 @@ def rebuild(settings: Settings) -> int:
         state = open_state(scratch)
         try:
             copy_kept(core.state, state)
-            Pipeline(core.journal, state, core.identity.repeat_key, Changed()).catch_up()
+            Pipeline(core.journal, Reducer(state, core.identity.repeat_key), Changed()).catch_up()
             archive = Archive(fresh, core.identity.log_key, core.identity.origin)
             sealer = Sealer(archive, state, core.now_ms)
             for until in [*range(SEAL_ENTRIES, core.journal.size, SEAL_ENTRIES), core.journal.size]:

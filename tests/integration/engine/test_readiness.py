@@ -12,7 +12,7 @@ from checkvalve.engine.changed import Changed
 from checkvalve.engine.core import now_ms, open_core
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.offline import add_user
-from checkvalve.engine.pipeline import Pipeline
+from checkvalve.engine.pipeline import Pipeline, Reducer
 from checkvalve.engine.rebuilding import copy_kept
 from checkvalve.engine.settings import Settings, load_settings
 from checkvalve.store.state import open_state
@@ -40,7 +40,7 @@ def test_a_review_done_is_due_again_later_also_after_the_state_was_rebuilt_from_
     assert before["posture"][1:] == (False, "port 11434 is open")
     core, state = open_core(settings), open_state(settings.data / "again.db")
     copy_kept(core.state, state)
-    Pipeline(core.journal, state, core.identity.repeat_key, Changed()).catch_up()
+    Pipeline(core.journal, Reducer(state, core.identity.repeat_key), Changed()).catch_up()
     with state.read() as db:
         assert {s.review.id: (s.done_ms, s.good, s.notes) for s in reviews.standings(db)} == before
     state.close()
