@@ -9,12 +9,18 @@ import ssl
 import uuid
 from typing import Any, Final
 
+import aiohttp
+
 from checkvalve.gateway.control import Control
+from checkvalve.gateway.inventory import Inventory
 from checkvalve.gateway.link import Link
+from checkvalve.gateway.operator import Operator, listen
 from checkvalve.gateway.proxy import Proxy
 from checkvalve.gateway.recorder import Recorder
-from checkvalve.gateway.settings import GatewaySettings, Tls, load_credentials, load_routing
+from checkvalve.gateway.servers import Servers
+from checkvalve.gateway.settings import GatewaySettings, Routing, Tls, load_credentials, load_routing
 from checkvalve.gateway.spool import Spool
+from checkvalve.gateway.upkeep import Upkeep
 
 log = logging.getLogger("checkvalve.gateway")
 
@@ -29,7 +35,8 @@ def serve(settings: GatewaySettings) -> None:
     credentials = load_credentials(settings.directory)
     routing = load_routing(settings.directory)
     spool = Spool(settings.directory / "spool", credentials.next_sequence)
-    control = Control(settings.directory, credentials.core_key)
+    servers = Servers(settings.upstream, routing, settings.directory)
+    control = Control(settings.directory, credentials.core_key, servers.all)
     recorder = Recorder(spool, lambda: str(uuid.uuid4()))
     link = Link(settings.core, credentials, spool, control, recorder.order)
     recorder.kick = link.kick
@@ -46,8 +53,8 @@ def serve(settings: GatewaySettings) -> None:
         }
 
     proxy = Proxy(
-        default=settings.upstream,
-        routing=routing,
+        servers=servers,
+        keys=routing.key,
         control=control,
         recorder=recorder,
         health=health,
@@ -56,7 +63,7 @@ def serve(settings: GatewaySettings) -> None:
     _allow_many_connections()
     try:
         with asyncio.Runner(loop_factory=uvloop_factory()) as runner:
-            runner.run(_run(settings, routing.tls, link, proxy))
+            runner.run(_run(settings, routing, link, proxy, control))
     finally:
         spool.close()
 
@@ -69,16 +76,21 @@ def uvloop_factory() -> Any:
     return uvloop.new_event_loop
 
 
-async def _run(settings: GatewaySettings, tls: Tls | None, link: Link, proxy: Proxy) -> None:
+async def _run(settings: GatewaySettings, routing: Routing, link: Link, proxy: Proxy, control: Control) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    server = await loop.create_server(proxy.protocol, settings.host, settings.port, ssl=_context(tls), backlog=2048)
+    server = await loop.create_server(proxy.protocol, settings.host, settings.port, ssl=_context(routing.tls), backlog=2048)
+    session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+    inventory, recorder = Inventory(session), proxy.recorder
+    operator = await listen(settings.directory, Operator(proxy, inventory, recorder.switched).answer)
+    upkeep = Upkeep(proxy, control, inventory, routing.cache, recorder.order)
     tasks = [
-        loop.create_task(link.run()),
+        loop.create_task(_stay_linked(link)),
         loop.create_task(_sweep(proxy)),
         loop.create_task(_beat(proxy)),
+        loop.create_task(_keep_up(upkeep)),
         loop.create_task(stop.wait()),
     ]
     try:
@@ -86,13 +98,25 @@ async def _run(settings: GatewaySettings, tls: Tls | None, link: Link, proxy: Pr
         for task in done:
             task.result()
     finally:
+        operator.close()
         server.close()
         await _drain(proxy)
         for task in tasks:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        await session.close()
         proxy.pool.close()
+
+
+async def _keep_up(upkeep: Upkeep) -> None:
+    """A fault in it must not close the model to the shop."""
+    while True:
+        try:
+            await upkeep.run()
+        except Exception as error:
+            log.error("looking after the model servers failed and is begun anew: %s", type(error).__name__)
+        await asyncio.sleep(RELINK_S)
 
 
 async def _stay_linked(link: Link) -> None:

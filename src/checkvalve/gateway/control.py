@@ -4,7 +4,7 @@ Orders are believed only by their signature and their own expiry; the transport 
 """
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -19,18 +19,29 @@ from checkvalve.gateway.settings import write_private
 ORDER_TYP: Final = "checkvalve-order+jws"
 CONTEXT_TYP: Final = "checkvalve-context+jws"
 MAX_AHEAD_S: Final = 300
-MATCHES: Final = ("plugin", "route", "session", "model", "key")
+SCOPE: Final = ("plugin", "route", "session", "requester", "key", "model", "server")  # whose requests, and of what
+HELD: Final = ("subject", "category")  # what of an answer is held back; without them everything
+ARGUMENTS: Final = {
+    **dict.fromkeys(("refuse", "strip_tools", "strip_context", "flush_caches", "log_only"), SCOPE),
+    **dict.fromkeys(("cut", "redact"), (*SCOPE, *HELD)),
+    "route": (*SCOPE, "to"),
+    "quarantine": ("model", "server", "digest"),
+    "release": ("jti",),
+}
 EFFECTS: Final = {
     "refuse": "matching requests are refused, running answers ended",
     "cut": "answers end before another person's data",
     "redact": "another person's data is taken out of answers",
     "strip_tools": "the model is offered no tools",
+    "strip_context": "the model is given no retrieved context",
+    "route": "matching requests are answered by another model server",
+    "quarantine": "the model is closed, whatever it is called",
     "log_only": "matching requests are exempt from wider orders",
     "release": "released",
 }
 
 Mode = Literal["pass", "redact", "cut", "refuse"]
-STRICTEST: Final[tuple[Mode, ...]] = ("refuse", "cut", "redact")
+STRICTNESS: Final[tuple[Mode, ...]] = ("pass", "redact", "cut", "refuse")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,32 +73,80 @@ class Caller:
 class Order:
     jti: str
     action: str
-    args: dict[str, Any]
+    args: dict[str, str]
     site: str
     exp: int
+
+    @property
+    def narrowness(self) -> int:
+        """How many arguments say whose requests it means."""
+        return len(self.args.keys() & set(SCOPE))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a request would be answered by. `models`: the names it goes by, in canonical form, none when that is not known;
+    `digests` of their files likewise, in hex.
+    """
+
+    server: str
+    models: frozenset[str] = frozenset()
+    digests: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Data that must not pass: of one subject or category (or detector) if they are given."""
+
+    mode: Mode
+    subject: str | None = None
+    category: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What the orders in force ask of one request and its answer."""
+    """What the orders in force ask of one request and its answer. `holds` says what a mode of cut or redact means."""
 
     mode: Mode = "pass"
+    holds: frozenset[Hold] = frozenset()
     strip_tools: bool = False
+    strip_context: bool = False
+    uncached: bool = False
+    to: str | None = None  # the server that answers instead
+
+    def over(self, subject: str | None, category: str) -> Mode:
+        """What is done with a subject's data of a category, or with what a detector found."""
+        modes = [h.mode for h in self.holds if h.subject in (None, subject) and h.category in (None, category)]
+        return max(modes, key=STRICTNESS.index, default="pass")
+
+    def joined(self, other: "Policy") -> "Policy":
+        """Both together: the stricter of each; routed as this one says."""
+        return Policy(
+            mode=max(self.mode, other.mode, key=STRICTNESS.index),
+            holds=self.holds | other.holds,
+            strip_tools=self.strip_tools or other.strip_tools,
+            strip_context=self.strip_context or other.strip_context,
+            uncached=self.uncached or other.uncached,
+            to=self.to,
+        )
 
 
 OPEN: Final = Policy()
+CLOSED: Final = Policy(mode="refuse")
 BROKEN: Final = (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError)
 
 
 class Control:
     """`apply_config` and `apply_register` come from the poll; the proxy asks `caller` and `policy`.
 
-    `changed` is called after the orders in force have become others.
+    `changed` is called after the orders in force have become others. `flushes` are orders to flush caches that wait to be
+    carried out and reported. `servers` are the names an order may route to.
     """
 
-    def __init__(self, directory: Path, core_key: bytes) -> None:
+    def __init__(self, directory: Path, core_key: bytes, servers: Container[str] = ()) -> None:
         self._file, self._registers_file = directory / "control.json", directory / "registers.json"
-        self._core_key = core_key
+        self._core_key, self._servers = core_key, servers
+        self.flushes: list[str] = []
         self.version: str | None = None
         self._tokens: list[str] = []
         self._released: set[str] = set()
@@ -128,6 +187,8 @@ class Control:
             order = _order(payload, now_s)
             if order.site not in self._sites:
                 raise EventError("bad_order", "the order is for another site")
+            if now_s is not None and order.action == "route" and order.args["to"] not in self._servers:
+                raise EventError("bad_order", f"this gateway has no server {order.args['to'][:80]!r}; see settings.toml")
         except EventError as error:
             if token in self._refused:
                 return None
@@ -141,6 +202,9 @@ class Control:
         if order.action == "release":
             self._released.add(str(order.args["jti"]))
             self.orders.pop(str(order.args["jti"]), None)
+        if order.action == "flush_caches":
+            self.flushes.append(order.jti)
+            return None  # told when it is done
         return order.jti, "done", EFFECTS[order.action]
 
     def apply_register(self, site: str, rows: list[dict[str, Any]]) -> None:
@@ -175,21 +239,42 @@ class Control:
         except EventError as error:
             return Caller(site=only, context=None, error=error.hint)
 
-    def policy(self, caller: Caller, model: str | None, now_s: int) -> Policy:
-        """What the orders in force ask together: the strictest mode, and no tools if any order says so.
+    def policy(self, caller: Caller, target: Target, now_s: int) -> Policy:
+        """What the orders in force ask together: the strictest of each kind, and the narrowest of those that route.
 
-        An order holds when all its arguments match. What the request does not tell, a model or a site, matches every
-        order. `log_only` exempts from orders with fewer arguments.
+        An order holds when all its arguments match. What is not known, a model, its digest or a site, matches every order.
+        `log_only` exempts from orders that are less narrow, save `quarantine`.
         """
         for jti in [o.jti for o in self.orders.values() if o.exp <= now_s]:
             del self.orders[jti]
-        matching = [o for o in self.orders.values() if _matches(o, caller, model)]
+        matching = [o for o in self.orders.values() if _matches(o, caller, target)]
         if not matching:
             return OPEN
-        exempt = max((len(o.args) for o in matching if o.action == "log_only"), default=0)
-        actions = {o.action for o in matching if len(o.args) >= exempt}
-        mode: Mode = next((m for m in STRICTEST if m in actions), "pass")
-        return Policy(mode=mode, strip_tools="strip_tools" in actions)
+        exempt = max((o.narrowness for o in matching if o.action == "log_only"), default=0)
+        asked = [o for o in matching if o.narrowness >= exempt or o.action == "quarantine"]
+        actions = {o.action for o in asked}
+        routes = sorted((o for o in asked if o.action == "route"), key=lambda o: o.narrowness)
+        return Policy(
+            mode=next((m for m in reversed(STRICTNESS) if m in actions), "pass"),
+            holds=frozenset([_hold(o) for o in asked if o.action in ("cut", "redact")]),
+            strip_tools="strip_tools" in actions,
+            strip_context="strip_context" in actions,
+            uncached="flush_caches" in actions,
+            to=routes[-1].args["to"] if routes else None,
+        )
+
+    def quarantined(self, caller: Caller, target: Target) -> bool:
+        """Whether what is to answer is closed; asked of what answers in the end."""
+        return any(o.action == "quarantine" and _matches(o, caller, target) for o in self.orders.values())
+
+    @property
+    def names_models(self) -> bool:
+        """Whether an order in force depends on what a server really serves."""
+        return any("model" in o.args or "digest" in o.args for o in self.orders.values())
+
+    @property
+    def names_digests(self) -> bool:
+        return any("digest" in o.args for o in self.orders.values())
 
     # --- on disk -----------------------------------------------------------------------------------------------------
 
@@ -227,18 +312,45 @@ class Control:
             self.registers = {site: Register(r.key) for site, r in self.registers.items()}
 
 
-def _matches(order: Order, caller: Caller, model: str | None) -> bool:
+def canonical(model: str) -> str:
+    """Ollama takes `smol`, `SMOL`, `smol:latest` and `library/smol` for one name."""
+    name = model.strip().casefold().removeprefix("registry.ollama.ai/").removeprefix("library/")
+    return name.removesuffix(":latest")
+
+
+def _matches(order: Order, caller: Caller, target: Target) -> bool:
     if order.action == "release" or caller.site not in (None, order.site):
         return False
-    have = {"model": model, "key": caller.key, **{n: caller.text(n) for n in ("plugin", "route", "session")}}
-    return all(have[n] == v or (n == "model" and model is None) for n, v in order.args.items())
+    have = {"key": caller.key, "server": target.server, "requester": caller.ref or "anonymous"}
+    for name, value in order.args.items():
+        match name:
+            case "model":
+                fits = not target.models or canonical(value) in target.models
+            case "digest":
+                fits = not target.digests or plain_digest(value) in target.digests
+            case "subject" | "category" | "to":
+                fits = True
+            case _:
+                fits = (have[name] if name in have else caller.text(name)) == value
+        if not fits:
+            return False
+    return True
+
+
+def plain_digest(digest: str) -> str:
+    return digest.lower().removeprefix("sha256:")
+
+
+def _hold(order: Order) -> Hold:
+    mode: Mode = "cut" if order.action == "cut" else "redact"
+    return Hold(mode=mode, subject=order.args.get("subject"), category=order.args.get("category"))
 
 
 def _order(payload: dict[str, Any], now_s: int | None) -> Order:
     kinds: tuple[tuple[str, Callable[[Any], bool]], ...] = (
         ("jti", lambda v: isinstance(v, str)),
         ("aud", lambda v: isinstance(v, str)),
-        ("action", lambda v: isinstance(v, str) and v in EFFECTS),
+        ("action", lambda v: isinstance(v, str) and v in ARGUMENTS),
         ("args", lambda v: isinstance(v, dict) and bool(v) and all(isinstance(a, str) for a in v.values())),
         ("exp", lambda v: isinstance(v, int)),
         ("iat", lambda v: isinstance(v, int) and (now_s is None or v <= now_s + MAX_AHEAD_S)),
@@ -247,7 +359,8 @@ def _order(payload: dict[str, Any], now_s: int | None) -> Order:
     for name, good in kinds:
         if not good(payload.get(name)):
             raise EventError("bad_order", f"the order's {name} is not acceptable")
-    # An argument that is not understood could only widen the order.
-    if set(payload["args"]) - set(MATCHES if payload["action"] != "release" else ("jti",)):
+    action, args = payload["action"], payload["args"]
+    # An argument that is not understood could only widen the order; what an order does is nothing without whom it means.
+    if set(args) - set(ARGUMENTS[action]) or not set(args) - {"to", *HELD} or (action == "route" and "to" not in args):
         raise EventError("bad_order", "the order's args are not acceptable")
-    return Order(jti=payload["jti"], action=payload["action"], args=payload["args"], site=payload["aud"], exp=payload["exp"])
+    return Order(jti=payload["jti"], action=action, args=args, site=payload["aud"], exp=payload["exp"])

@@ -17,7 +17,9 @@ from checkvalve.gateway.framing import Framer, Message
 from checkvalve.gateway.inspection import ENDING_TEXT, KEPT, Inspection
 from checkvalve.gateway.later import Work
 from checkvalve.gateway.recorder import now_ms
-from checkvalve.gateway.shapes import TOOLS, Place, api_of, request_model
+from checkvalve.gateway.requests import TOOLS, cleaner, for_model, without, without_context
+from checkvalve.gateway.servers import Server
+from checkvalve.gateway.shapes import Place, api_of, request_model, wordless
 from checkvalve.gateway.upstream import AnswerHead, Upstream, UpstreamConnection
 
 if TYPE_CHECKING:
@@ -32,7 +34,6 @@ HOP_BY_HOP: Final = frozenset(  # RFC 9110 section 7.6.1
     )
 )
 OURS: Final = frozenset((b"checkvalve-context", b"traceparent", b"host", b"content-length", b"expect"))
-STRICTNESS: Final = ("pass", "redact", "cut", "refuse")
 UNREACHABLE: Final = {
     "error": {"message": "The model server does not answer.", "type": "upstream_error", "code": "bad_gateway"}
 }
@@ -44,8 +45,8 @@ class Exchange:
 
     __slots__ = (
         *("_api", "_body", "_body_bytes", "_caller", "_chunked", "_connecting", "_connection", "_downstream", "_ended"),
-        *("_framer", "_head", "_head_sent", "_inspection", "_logged", "_model", "_policy", "_proxy", "_request_whole"),
-        *("_retried", "_scanning", "_started_ms", "_status", "_upstream", "_waiting_head", "id"),
+        *("_framer", "_head", "_head_sent", "_inspection", "_logged", "_model", "_outgoing", "_policy", "_proxy"),
+        *("_request_whole", "_retried", "_scanning", "_started_ms", "_status", "_waiting_head", "id", "server", "upstream"),
     )
 
     def __init__(self, proxy: "Proxy", downstream: Downstream, head: RequestHead) -> None:
@@ -57,7 +58,9 @@ class Exchange:
         self._caller = Caller(site=None, context=None, error=None)
         self._model: str | None = None
         self._policy: Policy = OPEN
-        self._upstream: Upstream | None = None  # once it is decided where to
+        self.server: Server | None = None  # once it is decided where to
+        self.upstream: Upstream | None = None  # where that server is at this moment
+        self._outgoing: bytes | None = None  # the body, if it is not the caller's
         self._connection: UpstreamConnection | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._request_whole = self._head_sent = self._ended = self._chunked = self._retried = self._logged = False
@@ -75,7 +78,7 @@ class Exchange:
 
     def body(self, data: bytes) -> None:
         self._body_bytes += len(data)
-        if self._upstream is None:
+        if self.upstream is None:
             self._body += data
             if len(self._body) >= KEPT:
                 self._decide()
@@ -87,7 +90,7 @@ class Exchange:
 
     def end(self) -> None:
         self._request_whole = True
-        if self._upstream is None:
+        if self.upstream is None:
             self._decide()
         elif self._connection is not None:
             self._connection.more(b"" if self._head.get(b"content-length") else b"0\r\n\r\n", last=True)
@@ -117,13 +120,13 @@ class Exchange:
         self.id = self._proxy.new_id()
         body = self._decoded() if self._api is not None else None
         self._model = request_model(body)
-        self._upstream = self._proxy.upstream(self._model)
-        self._policy = self._proxy.policy(self._caller, self._model)
+        self.server, self._policy = self._proxy.decide(self._caller, self._model)
+        self.upstream = self.server.upstream
         self._proxy.running.add(self)
         if self._refusing() or not self._prepare(body):
             self._refuse()
             return
-        connection = self._proxy.pool.idle(self._upstream)
+        connection = self._proxy.pool.idle(self.upstream)
         if connection is not None:
             self._send(connection)
         else:
@@ -136,24 +139,36 @@ class Exchange:
             return None
 
     def _refusing(self) -> bool:
-        """What cannot be looked into is not let through while answers are to be held."""
-        holding = self._policy.mode in ("cut", "redact")
-        return self._policy.mode == "refuse" or (holding and self._api is None and self._head.method == b"POST")
+        """What cannot be looked into is not let through while requests or answers are to be changed."""
+        policy = self._policy
+        changing = policy.mode != "pass" or policy.strip_tools or policy.strip_context
+        unread = self._api is None and not wordless(self._head.method, self._head.path)
+        return policy.mode == "refuse" or (changing and unread)
 
     def _prepare(self, body: Any) -> bool:
-        """Take tools out when an order says so; False when that cannot be done."""
-        if not self._policy.strip_tools or self._api is None:
+        """Change the request as the orders say; False when that cannot be done."""
+        assert self.server is not None
+        policy = self._policy
+        model = self.server.model if policy.to is not None else None
+        if self._api is None or not (policy.strip_tools or policy.strip_context or model):
             return True
         if not isinstance(body, dict) or not self._request_whole:
             return False
-        if TOOLS & body.keys():
-            self._body = bytearray(msgspec.json.encode({k: v for k, v in body.items() if k not in TOOLS}))
+        changed: dict[str, Any] | None = without(body, TOOLS) if policy.strip_tools else body
+        if policy.strip_context:
+            changed = without_context(changed or {}, cleaner(self._proxy.registers(self._caller), self._caller, self.id))
+        if changed is None:
+            return False
+        if model is not None:
+            changed = for_model(changed, model)
+        if changed != body:
+            self._outgoing = msgspec.json.encode(changed)
         return True
 
     async def _connect(self) -> None:
-        assert self._upstream is not None
+        assert self.upstream is not None
         try:
-            connection = await self._proxy.pool.connect(self._upstream)
+            connection = await self._proxy.pool.connect(self.upstream)
         except OSError:
             self._connecting = None
             self.answer_lost()
@@ -166,7 +181,7 @@ class Exchange:
 
     def _send(self, connection: UpstreamConnection) -> None:
         self._connection = connection
-        data = self._request_head() + self._framed_request(bytes(self._body))
+        data = self._request_head() + self._framed_request(self._outgoing or bytes(self._body))
         if self._request_whole and self._is_chunked():
             data += b"0\r\n\r\n"
         connection.request(self, data, whole=self._request_whole, head_only=self._head.method == b"HEAD")
@@ -183,21 +198,25 @@ class Exchange:
         return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
 
     def _request_head(self) -> bytes:
-        assert self._upstream is not None
-        upstream, head = self._upstream, self._head
+        assert self.upstream is not None
+        upstream, head = self.upstream, self._head
         own = OURS | _named(head.get(b"connection"))
         if upstream.api_key is not None or self._caller.key is not None:
             own |= {b"authorization"}
         if self._policy.mode != "pass":
             own |= {b"accept-encoding"}
+        if self._policy.uncached:
+            own |= {b"cache-control", b"pragma"}
         lines = [b"%b %b%b HTTP/1.1" % (head.method, upstream.prefix, head.target), b"Host: " + upstream.authority]
         lines += [b"%b: %b" % (n, v) for n, v in head.headers if (low := n.lower()) not in HOP_BY_HOP and low not in own]
         if upstream.api_key is not None:
             lines.append(b"Authorization: Bearer " + upstream.api_key.encode())
+        if self._policy.uncached:
+            lines.append(b"Cache-Control: no-cache, no-store")
         if self._is_chunked():
             lines.append(b"Transfer-Encoding: chunked")
         elif (length := head.get(b"content-length")) is not None:
-            lines.append(b"Content-Length: " + (b"%d" % len(self._body) if self._request_whole else length))
+            lines.append(b"Content-Length: " + (b"%d" % len(self._outgoing or self._body) if self._request_whole else length))
         return b"\r\n".join((*lines, b"", b""))
 
     # --- the answer --------------------------------------------------------------------------------------------------
@@ -215,7 +234,7 @@ class Exchange:
                 model=self._model,
                 recorder=self._proxy.recorder,
             )
-            self._inspection.mode = self._policy.mode
+            self._inspection.policy = self._policy
             if self._policy.mode != "pass":
                 self._waiting_head = head
                 return
@@ -377,18 +396,20 @@ class Exchange:
     # --- orders ------------------------------------------------------------------------------------------------------
 
     def reconsider(self) -> None:
-        """The orders in force have become others: a running answer follows them, unless it was stricter already."""
-        policy = self._proxy.policy(self._caller, self._model)
-        inspection = self._inspection
-        if STRICTNESS.index(policy.mode) <= STRICTNESS.index(self._policy.mode):
+        """The orders in force have become others: a running answer follows them, but is never freed of one."""
+        assert self.server is not None
+        policy = self._policy.joined(self._proxy.policy(self._caller, self._model, self.server))
+        if policy == self._policy:
             return
-        self._policy = policy
-        if policy.mode == "refuse" or self._refusing():
+        begun, self._policy = self._policy.mode != "pass", policy
+        inspection = self._inspection
+        if self._refusing():
             self._stop("refused" if not self._head_sent else "cut")
         elif inspection is not None and self._framer is not None:
             self._scanning.catch_up()
-            inspection.mode = policy.mode
-            if self._head_sent and (not self._chunked or self._framer.framing == "body" or not self._framer.plain):
+            inspection.policy = policy
+            unreadable = not self._chunked or self._framer.framing == "body" or not self._framer.plain
+            if self._head_sent and not begun and policy.mode != "pass" and unreadable:
                 self._stop("cut")
 
     def _stop(self, outcome: str) -> None:
@@ -431,7 +452,7 @@ class Exchange:
 
     def _log(self, outcome: str) -> None:
         """Once, before the caller has the whole answer: what was shown is in the log whatever happens next."""
-        if self._logged or self._upstream is None:
+        if self._logged or self.upstream is None:
             return
         self._logged = True
         if outcome == "complete" and self._status is not None and self._status >= 500:
@@ -464,6 +485,8 @@ class Exchange:
             "tool_calls": inspection.tool_calls if inspection is not None else [],
             "inspected": framer is not None and framer.readable,
             "policy": self._policy.mode,
+            "server": self.server.name if self.server is not None else None,
+            "changed": self._outgoing is not None,
             "withheld": inspection.withheld if inspection is not None else 0,
         }
         self._proxy.recorder.inference(self._caller, data, (facts.model if facts is not None else None) or self._model)

@@ -13,10 +13,10 @@ from typing import Any, Final
 from checkvalve.detection.register import Register
 from checkvalve.detection.scanner import MAX_FINDINGS, ExposureScanner, Reader
 from checkvalve.detection.types import Exposure, Finding
-from checkvalve.gateway.control import Caller, Mode
+from checkvalve.gateway.control import OPEN, Caller, Mode, Policy
 from checkvalve.gateway.framing import Framer, Framing, Message
 from checkvalve.gateway.recorder import Recorder, now_ms
-from checkvalve.gateway.shapes import Api, Facts, Place, Slot, slots
+from checkvalve.gateway.shapes import ANSWER, Api, Facts, Place, Slot, slots
 
 KEPT: Final = 1024 * 1024  # bytes of a request and code points of an answer that go into the log
 MARK: Final = "[removed]"
@@ -25,7 +25,10 @@ AT_ONCE: Final = 200  # code points read before something else gets its turn
 HELD_PIECES: Final = 5  # the longest name or address line
 HELD_NUMBERS: Final = 17  # the longest telephone number, in groups; a postcode's reach to the surname is shorter
 HELD_LONGEST: Final = 1024  # code points
-REPETITIONS: Final = frozenset(("logprobs", "tokens", "completion_probabilities", "probs", "context"))
+REPETITIONS: Final = frozenset(
+    ("logprobs", "prompt_logprobs", "tokens", "token_ids", "prompt_token_ids", "completion_probabilities", "probs", "context")
+)
+HARMLESS: Final = 1000  # strings of a message that are remembered as nobody's data
 _PIECE: Final = re.compile(r"\S+")
 _DIGIT: Final = re.compile(r"\d")
 
@@ -64,6 +67,7 @@ class Text:
     sent: int = 0
     recent: str = ""
     spans: list[tuple[int, int]] = field(default_factory=list)
+    cuts: set[tuple[int, int]] = field(default_factory=set)  # of the spans, those before which the answer ends
     marked: set[int] = field(default_factory=set)
 
     def hold(self) -> None:
@@ -103,7 +107,7 @@ class Inspection:
         model: str | None,
         recorder: Recorder,
     ) -> None:
-        self.mode: Mode = "pass"
+        self.policy: Policy = OPEN
         self.first_token_ms: int | None = None
         self.facts = Facts()
         self._asked = model
@@ -117,7 +121,12 @@ class Inspection:
         self._kept = 0
         self._reported: set[tuple[Any, ...]] = set()
         self._queue: deque[Held] = deque()
+        self._harmless: set[str] = set()
         self._last: dict[str, Any] = {}
+
+    @property
+    def mode(self) -> Mode:
+        return self.policy.mode
 
     # --- passing on --------------------------------------------------------------------------------------------------
 
@@ -148,10 +157,13 @@ class Inspection:
     def hold(self, messages: Iterable[Message]) -> bytes:
         """What may be sent now. `ended` when the answer ends with it."""
         for message in messages:
+            said = self._slots(message, now_ms(), others=True)
             if message.opaque:
                 return self._end()
             held = Held(message, [])
-            for slot in self._slots(message, now_ms()):
+            for slot in said:
+                if slot.kind == "copy" and slot.text in self._harmless:
+                    continue
                 text = self._new_text() if slot.kind == "copy" else self._text(slot.place)
                 start = text.fed
                 self._scan(text, slot.text, now_ms())
@@ -161,6 +173,8 @@ class Inspection:
                     text.hold()
                 if any(len(scanner.findings) >= MAX_FINDINGS for _, scanner in text.scanners):
                     return self._end()  # what comes now would not be found
+                if slot.kind == "copy" and not text.spans and len(self._harmless) < HARMLESS:
+                    self._harmless.add(slot.text)
                 held.parts.append((slot, text, start, text.fed))
             self._queue.append(held)
         return self._release()
@@ -190,22 +204,24 @@ class Inspection:
 
     def _rendered(self, held: Held) -> bytes:
         message, framing = held.message, self._framer.framing or "body"
-        cutting = self.mode != "redact"
         changed = ended = False
         for slot, text, start, end in held.parts:
-            before, kept = slot.text, slot.text
-            low = min((s for s in text.spans if s[1] > start and s[0] < end), default=None)
-            if low is not None and cutting:
+            before = kept = slot.text
+            inside = [s for s in text.spans if s[1] > start and s[0] < end]
+            cut_at = min((s[0] for s in inside if s in text.cuts), default=None)
+            if cut_at is not None:
                 ended = True
-                kept = before[: max(0, low[0] - start)] + (ENDING_TEXT if framing == "body" else "")
-            elif low is not None:
-                kept = text.without_spans(before, start, MARK)
+                kept = before[: max(0, cut_at - start)]
+            if inside:
+                kept = text.without_spans(kept, start, MARK)
+            if cut_at is not None and framing == "body":
+                kept += ENDING_TEXT
             text.sent = end
             if kept != before:
                 slot.holder[slot.key], changed = kept, True
             self._keep(slot, kept)
-        if changed:
-            _drop_repetitions(message.body)
+        if self.withheld:
+            changed |= _drop_repetitions(message.body)
         out = message.rendered(framing) if changed else message.raw
         return out + self._end() if ended and framing != "body" else out
 
@@ -216,15 +232,18 @@ class Inspection:
 
     # --- both --------------------------------------------------------------------------------------------------------
 
-    def _slots(self, message: Message, at_ms: int) -> list[Slot]:
-        if message.body is None:
+    def _slots(self, message: Message, at_ms: int, *, others: bool = False) -> list[Slot]:
+        if not isinstance(message.body, dict | list):
+            message.opaque |= others and isinstance(message.body, str)
             return []
         try:
-            found = slots(message.body, self._api.answer)
+            found = slots(message.body, ANSWER, others=others)
         except RecursionError:
+            message.opaque = True
             return []
-        if found and isinstance(message.body, dict):
-            self._last = message.body
+        if any(slot.kind != "copy" for slot in found):
+            if isinstance(message.body, dict):
+                self._last = message.body
             if self.first_token_ms is None:
                 self.first_token_ms = at_ms
         self.facts.note(message.body)
@@ -258,19 +277,33 @@ class Inspection:
             return
         model = self.facts.model or self._asked
         for withheld in (False, True):
-            those = [e for e in exposures if self._new((site, e.subject, e.category), text, e.span, withheld)]
+            those = [
+                e
+                for e in exposures
+                if self._new((site, e.subject, e.category), text, e.span, withheld, self.policy.over(e.subject, e.category))
+            ]
             self._recorder.exposures(self._caller, those, model, site=site, withheld=withheld)
-        new = [f for f in findings if self._new((site, f.detector, f.summary), text, f.data["span"], None, leak=f.leak)]
-        self._recorder.findings(self._caller, new, model, site=site, inference=self._inference)
+            told = [
+                f
+                for f in findings
+                if self._new(
+                    (site, f.detector, f.summary),
+                    text,
+                    f.data["span"],
+                    withheld,
+                    self.policy.over(None, f.detector) if f.leak else "pass",
+                )
+            ]
+            self._recorder.findings(self._caller, told, model, site=site, inference=self._inference, withheld=withheld)
 
-    def _new(
-        self, what: tuple[str, ...], text: Text, span: tuple[int, int], withheld: bool | None, *, leak: bool = True
-    ) -> bool:
+    def _new(self, what: tuple[str, ...], text: Text, span: tuple[int, int], withheld: bool, mode: Mode) -> bool:
         """Whether it is to be reported, once as shown and once as withheld; what is held back is marked for it."""
-        holding = leak and self.mode != "pass" and span[1] > text.sent
+        holding = mode != "pass" and span[1] > text.sent
         if holding and span not in text.spans:
             text.spans.append(span)
-        if withheld not in (None, holding) or (*what, holding) in self._reported:
+        if holding and mode == "cut":
+            text.cuts.add(span)
+        if withheld != holding or (*what, holding) in self._reported:
             return False
         self._reported.add((*what, holding))
         self.withheld += holding
@@ -306,14 +339,13 @@ def _framed(message: dict[str, Any] | str, framing: Framing) -> bytes:
     return Message(b"", message).rendered(framing)
 
 
-def _drop_repetitions(body: Any) -> None:
-    """Token numbers and probabilities say again what the text said."""
-    if isinstance(body, list):
-        for item in body:
-            _drop_repetitions(item)
-    elif isinstance(body, dict):
-        for key, value in body.items():
-            if key in REPETITIONS and value:
-                body[key] = [] if isinstance(value, list) else None
-            else:
-                _drop_repetitions(value)
+def _drop_repetitions(body: Any) -> bool:
+    """Token numbers and probabilities say again what the text said. Whether there were any."""
+    dropped = False
+    for key, value in body.items() if isinstance(body, dict) else enumerate(body) if isinstance(body, list) else ():
+        if key in REPETITIONS and value:
+            body[key] = [] if isinstance(value, list) else None
+            dropped = True
+        else:
+            dropped |= _drop_repetitions(value)
+    return dropped

@@ -1,43 +1,43 @@
 """What the exchanges of one gateway share: control, recorder, model servers and those that run."""
 
-import fnmatch
+import asyncio
 import hashlib
-import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from checkvalve.detection.register import Register
-from checkvalve.gateway.control import Caller, Control, Policy
+from checkvalve.gateway.control import CLOSED, Caller, Control, Policy
 from checkvalve.gateway.downstream import Downstream, RequestHead
 from checkvalve.gateway.exchange import Exchange
 from checkvalve.gateway.later import Later
 from checkvalve.gateway.recorder import Recorder
-from checkvalve.gateway.settings import ApiKey, ModelServer, Routing, server_address
-from checkvalve.gateway.upstream import Pool, Upstream
+from checkvalve.gateway.servers import Server, Servers
+from checkvalve.gateway.settings import ApiKey
+from checkvalve.gateway.upstream import Pool
 
 
 class Proxy:
     def __init__(
         self,
         *,
-        default: str,
-        routing: Routing,
+        servers: Servers,
+        keys: Iterable[ApiKey],
         control: Control,
         recorder: Recorder,
         health: Callable[[], dict[str, Any]],
         new_id: Callable[[], str],
     ) -> None:
-        """`default` is the URL of the model server for models that `routing` does not name."""
+        """`orders_changed` is set whenever the orders in force have become others."""
         self.recorder, self.health, self.new_id = recorder, health, new_id
         self.pool, self.later = Pool(), Later()
         self.running: set[Exchange] = set()
         self.connections: set[Downstream] = set()
+        self.orders_changed = asyncio.Event()
+        self.servers = servers
         self._control = control
-        self._keys = {key.sha256: key for key in routing.key}
-        self._default = _upstream(ModelServer(url=default, models=()))
-        self._routes = [(pattern, up) for s in routing.upstream for up in [_upstream(s)] for pattern in s.models]
-        control.changed = self._reconsider
+        self._keys = {key.sha256: key for key in keys}
+        control.changed = self.reconsider
 
     def protocol(self) -> Downstream:
         return Downstream(lambda downstream, head: Exchange(self, downstream, head), self.connections)
@@ -59,15 +59,23 @@ class Proxy:
             return None
         return self._keys.get(hashlib.sha256(secret.strip()).hexdigest())
 
-    def upstream(self, model: str | None) -> Upstream:
-        if model is not None:
-            for pattern, upstream in self._routes:
-                if fnmatch.fnmatchcase(model, pattern):
-                    return upstream
-        return self._default
+    def decide(self, caller: Caller, model: str | None) -> tuple[Server, Policy]:
+        """Who answers a request, and what the orders in force ask of it."""
+        asked = self.servers.of(model)
+        to = self._control.policy(caller, asked.target(model), int(time.time())).to
+        server = asked if to is None else self.servers.all.get(to, asked)
+        return server, self.policy(caller, model, server)
 
-    def policy(self, caller: Caller, model: str | None) -> Policy:
-        return self._control.policy(caller, model, int(time.time()))
+    def policy(self, caller: Caller, model: str | None, server: Server) -> Policy:
+        """What the orders ask of a request for `model` that `server` answers; orders for what was asked hold as well."""
+        asked, now_s = self.servers.of(model), int(time.time())
+        answering = asked.target(model)
+        policy = self._control.policy(caller, answering, now_s)
+        if server is not asked:
+            answering = server.target(server.model or model)
+            policy = policy.joined(self._control.policy(caller, answering, now_s))
+        misplaced = policy.to not in (None, server.name)
+        return policy.joined(CLOSED) if misplaced or self._control.quarantined(caller, answering) else policy
 
     def registers(self, caller: Caller) -> dict[str, Register]:
         """Whose people to look for: the caller's shop's, every shop's when it is not known."""
@@ -76,7 +84,9 @@ class Proxy:
             return dict(registers)
         return {caller.site: registers[caller.site]} if caller.site in registers else {}
 
-    def _reconsider(self) -> None:
+    def reconsider(self) -> None:
+        """Have running answers follow the orders as they are now."""
+        self.orders_changed.set()
         for exchange in list(self.running):
             exchange.reconsider()
 
@@ -84,11 +94,3 @@ class Proxy:
         """Close connections that have waited too long for a request; `now` is the loop's time."""
         for connection in [c for c in self.connections if c.overdue(now)]:
             connection.transport.close()
-
-
-def _upstream(server: ModelServer) -> Upstream:
-    scheme, host, port, path = server_address(server.url)
-    tls = ssl.create_default_context(cafile=server.ca_file) if scheme == "https" else None
-    shown = f"[{host}]" if ":" in host else host
-    authority = shown if port == (443 if tls else 80) else f"{shown}:{port}"
-    return Upstream(host=host, port=port, authority=authority.encode(), prefix=path.encode(), tls=tls, api_key=server.api_key)

@@ -45,12 +45,16 @@ class Recorder:
         finding = {"uid": found[0].inference, "title": title}
         self._add(ocsf.DETECTION_FINDING, 1, own, trace=caller.text("trace"), severity_id=4, finding_info=finding)
 
-    def findings(self, caller: Caller, found: list[Finding], model: str | None, *, site: str, inference: str) -> None:
+    def findings(
+        self, caller: Caller, found: list[Finding], model: str | None, *, site: str, inference: str, withheld: bool = False
+    ) -> None:
         """Secrets, card numbers, canaries in an answer: what needs no register to be known."""
         if not found:
             return
+        kept = {"withheld": True} if withheld else {}
         listed = [
-            {"detector": f.detector, "severity": f.severity, "summary": f.summary, "leak": f.leak, **f.data} for f in found
+            {"detector": f.detector, "severity": f.severity, "summary": f.summary, "leak": f.leak, **f.data, **kept}
+            for f in found
         ]
         own = {**_who(caller), "site": site, "findings": listed, "inference_id": inference, "model": model}
         severity = 5 if any(f.severity == "critical" for f in found) else 3
@@ -97,6 +101,12 @@ class Recorder:
         own = {"outcome": {"jti": jti, "status": status, "detail": detail}}
         good = 1 if status in ("done", "already") else 2
         self._add(ocsf.REMEDIATION_ACTIVITY, 1, own, command_uid=jti, status_id=good)
+
+    def switched(self, server: str, before: str, after: str) -> None:
+        """The operator of this machine has a model server answer that is somewhere else."""
+        app = {"name": "Checkvalve gateway", "uid": "checkvalve", "version": __version__}
+        own = {"switched": {"server": server, "from": before, "to": after}}
+        self._add(ocsf.APPLICATION_LIFECYCLE, 0, own, message="model server switched", app=app)
 
     def alive(self, health: dict[str, Any]) -> None:
         """The gateway about itself: that it is there, and what waits in its spool."""

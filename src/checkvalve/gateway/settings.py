@@ -4,12 +4,15 @@ import base64
 import os
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+DEFAULT_SERVER: Final = "default"  # the name of the one given as --upstream
 
 
 class GatewayError(Exception):
@@ -43,12 +46,26 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelServer:
-    """`models` are names or patterns with `*`; `api_key` is what this server wants instead of the caller's."""
+    """`models` are names or patterns with `*`; `api_key` is what this server wants instead of the caller's.
+
+    `name` is what orders and the operator call it. Requests that an order routes here ask for `model`, if it is given.
+    """
 
     url: str
     models: tuple[str, ...]
     api_key: str | None = None
     ca_file: Path | None = None
+    name: str = ""
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cache:
+    """Something that keeps answers: `method` on `url` empties it. `token` goes as `Authorization: Bearer`."""
+
+    url: str
+    method: str = "POST"
+    token: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +80,13 @@ class Routing:
 
     upstream: tuple[ModelServer, ...] = ()
     key: tuple[ApiKey, ...] = ()
+    cache: tuple[Cache, ...] = ()
     tls: Tls | None = None
+
+    def __post_init__(self) -> None:
+        """A server without a name goes by its address."""
+        named = tuple([s if s.name else replace(s, name=urlsplit(s.url).netloc.rpartition("@")[2]) for s in self.upstream])
+        object.__setattr__(self, "upstream", named)
 
 
 def load_routing(directory: Path) -> Routing:
@@ -79,8 +102,11 @@ def load_routing(directory: Path) -> Routing:
     for key in routing.key:
         if not re.fullmatch("[0-9a-f]{64}", key.sha256):
             raise GatewayError(f"{path}: the sha256 of key {key.name!r} is not 64 hex digits", "Run: printf %s KEY | sha256sum")
-    for server in routing.upstream:
-        server_address(server.url)
+    for url in (*(s.url for s in routing.upstream), *(c.url for c in routing.cache)):
+        server_address(url)
+    names = [s.name for s in routing.upstream]
+    if wrong := [n for n in names if n == DEFAULT_SERVER or names.count(n) > 1]:
+        raise GatewayError(f"{path}: {wrong[0]!r} names more than one server", "Give each [[upstream]] a name of its own")
     return routing
 
 

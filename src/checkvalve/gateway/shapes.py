@@ -1,7 +1,8 @@
 """The HTTP interfaces of model servers as one table: where a request holds its prompt, and an answer its text.
 
-Paths are dotted; `*` is every item of a list, `**` every string below. Names are those of the servers' documentation: OpenAI
+Dotted places; `*` is every item of a list, `**` every string below. Names are those of the servers' documentation: OpenAI
 (also llama.cpp, vLLM, Ollama under /v1), Ollama under /api, llama.cpp's own, Anthropic's messages as llama.cpp serves them.
+Answers are read by what is in them and not by the path asked: llama.cpp answers OpenAI's shapes under Ollama's path.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,6 @@ Place = tuple[Any, ...]
 Body = dict[str, Any]
 
 INDEXES: Final = ("index", "output_index", "content_index", "summary_index")  # where an event of OpenAI or Anthropic belongs
-TOOLS: Final = frozenset(("tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"))
 
 
 @dataclass(slots=True)
@@ -29,7 +29,8 @@ class Node:
 class Slot:
     """One string in a decoded body: `holder[key]`. Strings of one `place` continue each other, save copies.
 
-    text: part of the answer; tool: arguments of a tool call; name: of the tool called; copy: what was sent before, whole.
+    text: part of the answer; tool: arguments of a tool call; name: of the tool called; copy: what is whole by itself, as
+    what was sent before.
     """
 
     holder: Any
@@ -39,18 +40,19 @@ class Slot:
 
     @property
     def text(self) -> str:
-        text: str = self.holder[self.key]
-        return text
+        return str(self.holder[self.key])  # a number in a tool call is text as well
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
-    """`ending` makes the last messages of a stream that is ended early; it is given the text and the last message seen."""
+    """`ends` makes the last messages of a stream that is ended early; it is given the text and the last message seen."""
 
     operation: str  # gen_ai.operation.name of OpenTelemetry
-    prompt: Node
-    answer: Node
-    ending: Callable[[str, Body], list[Body | str]]
+    ends: Callable[[str, Body], list[Body | str]]
+
+    def ending(self, text: str, last: Body) -> list[Body | str]:
+        """In the shape of the stream so far; in that of the path if nothing has come."""
+        return next((ends for name, ends in ENDINGS if name in last), self.ends)(text, last)
 
 
 def tree(**paths: str) -> Node:
@@ -68,30 +70,38 @@ def tree(**paths: str) -> Node:
     return root
 
 
-def slots(body: Any, root: Node) -> list[Slot]:
-    """Every non-empty string of a body that the tree names."""
+def slots(body: Any, root: Node, *, others: bool = False) -> list[Slot]:
+    """Every non-empty string of a body that the tree names; with `others` also those it does not, as copies."""
     found: list[Slot] = []
     place = tuple([body.get(n) for n in INDEXES]) if isinstance(body, dict) and "type" in body else ()
-    _walk(body, root, None, None, place, found)
+    _walk(body, root, None, None, place, found, OTHER if others else None)
     return found
 
 
-def _walk(value: Any, node: Node, holder: Any, key: Any, place: Place, found: list[Slot]) -> None:
+def _walk(value: Any, node: Node, holder: Any, key: Any, place: Place, found: list[Slot], other: Node | None) -> None:
+    below = node.below
     if isinstance(value, str):
-        if node.kind is not None:
-            found.append(Slot(holder, key, place, node.kind))
-    elif "**" in node.below and isinstance(value, dict | list):
+        kind = node.kind if node.kind is not None or other is None else other.kind
+        if kind is not None:
+            found.append(Slot(holder, key, place, kind))
+    elif "**" in below and isinstance(value, dict | list):
         for k in value if isinstance(value, dict) else range(len(value)):
-            _walk(value[k], node.below["**"], value, k, (*place, k), found)
+            _walk(value[k], below["**"], value, k, (*place, k), found, other)
     elif isinstance(value, dict):
-        below = node.below
         for k, inside in value.items():
-            if inside and k in below:
-                _walk(inside, below[k], value, k, (*place, k), found)
-    elif isinstance(value, list) and "*" in node.below:
-        for i, item in enumerate(value):
-            number = item.get("index", i) if isinstance(item, dict) else i
-            _walk(item, node.below["*"], value, i, (*place, number if isinstance(number, int) else i), found)
+            if inside and (next_ := below.get(k, other)) is not None:
+                _walk(inside, next_, value, k, (*place, k), found, other)
+    elif isinstance(value, list):
+        if (next_ := below.get("*", other)) is not None:
+            for i, item in enumerate(value):
+                number = item.get("index", i) if isinstance(item, dict) else i
+                _walk(item, next_, value, i, (*place, number if isinstance(number, int) else i), found, other)
+    elif node.kind == "tool" and type(value) in (int, float):
+        found.append(Slot(holder, key, place, node.kind))  # a telephone number needs no quotes
+
+
+OTHER: Final = Node("copy")
+OTHER.below["**"] = OTHER
 
 
 # --- how each ends early ---------------------------------------------------------------------------------------------
@@ -140,99 +150,111 @@ def _nothing(text: str, last: Body) -> list[Body | str]:
     return []
 
 
+ENDINGS: Final[tuple[tuple[str, Callable[[str, Body], list[Body | str]]], ...]] = (
+    ("choices", lambda text, last: (_completion_ends if _is_completion(last) else _chat_ends)(text, last)),
+    ("message", _ollama_chat_ends),
+    ("sequence_number", _response_ends),
+    ("type", lambda text, last: (_response_ends if str(last["type"]).startswith("response.") else _messages_end)(text, last)),
+    ("content", _llama_ends),
+    ("response", _ollama_generate_ends),
+)
+
+
+def _is_completion(last: Body) -> bool:
+    choices = last["choices"]
+    return bool(choices) and isinstance(choices, list) and isinstance(choices[0], dict) and "text" in choices[0]
+
+
 # --- the table -------------------------------------------------------------------------------------------------------
 
 _CALLS = "tool_calls.*.function"
-_SAID = "content content.*.text reasoning_content reasoning refusal"
+_SAID = "content content.*.text reasoning_content reasoning refusal audio.transcript"
 
 
 def _under(prefix: str, paths: str) -> str:
     return " ".join(f"{prefix}.{p}" for p in paths.split())
 
 
-CHAT = Api(
-    operation="chat",
-    prompt=tree(text="messages.*.content messages.*.content.*.text messages.*.tool_calls.*.function.arguments"),
-    answer=tree(
-        text=f"{_under('choices.*.delta', _SAID)} {_under('choices.*.message', _SAID)}",
-        tool=f"choices.*.delta.{_CALLS}.arguments choices.*.message.{_CALLS}.arguments "
-        "choices.*.delta.function_call.arguments choices.*.message.function_call.arguments",
-        name=f"choices.*.delta.{_CALLS}.name choices.*.message.{_CALLS}.name",
-    ),
-    ending=_chat_ends,
+ANSWER: Final = tree(
+    text=f"{_under('choices.*.delta', _SAID)} {_under('choices.*.message', _SAID)} choices.*.text "  # OpenAI
+    "delta output.*.content.*.text output.*.content.*.refusal output.*.summary.*.text "  # OpenAI's responses
+    "message.content message.thinking response thinking "  # Ollama
+    "content "  # llama.cpp
+    "content.*.text content.*.thinking delta.text delta.thinking",  # Anthropic
+    tool=f"choices.*.delta.{_CALLS}.arguments choices.*.message.{_CALLS}.arguments "
+    "choices.*.delta.function_call.arguments choices.*.message.function_call.arguments output.*.arguments "
+    f"message.{_CALLS}.arguments.** content.*.input.** delta.partial_json",
+    name=f"choices.*.delta.{_CALLS}.name choices.*.message.{_CALLS}.name output.*.name item.name message.{_CALLS}.name "
+    "content.*.name content_block.name",
+    copy="text arguments refusal part.text item.content.*.text item.summary.*.text item.arguments "
+    "response.output.*.content.*.text response.output.*.summary.*.text response.output.*.arguments",
 )
-COMPLETION = Api(
-    operation="text_completion",
-    prompt=tree(text="prompt suffix prompt.*"),
-    answer=tree(text="choices.*.text"),
-    ending=_completion_ends,
+PROMPT: Final = tree(
+    text="messages.*.content messages.*.content.*.text messages.*.content.*.content messages.*.tool_calls.*.function.arguments "
+    "system system.*.text instructions prompt prompt.* suffix content "
+    "input input.* input.*.content input.*.content.*.text input.*.output input.*.arguments "
+    "input_prefix input_suffix input_extra.*.text"
 )
-RESPONSES = Api(
-    operation="chat",
-    prompt=tree(text="instructions input input.*.content input.*.content.*.text input.*.output input.*.arguments"),
-    answer=tree(
-        text="delta output.*.content.*.text output.*.content.*.refusal output.*.summary.*.text",
-        tool="output.*.arguments",
-        name="output.*.name item.name",
-        copy="text arguments refusal part.text item.content.*.text item.summary.*.text item.arguments "
-        "response.output.*.content.*.text response.output.*.summary.*.text response.output.*.arguments",
-    ),
-    ending=_response_ends,
-)
-EMBEDDING = Api(operation="embeddings", prompt=tree(text="input input.* content prompt"), answer=tree(), ending=_nothing)
-OLLAMA_CHAT = Api(
-    operation="chat",
-    prompt=tree(text="messages.*.content"),
-    answer=tree(
-        text="message.content message.thinking", tool="message." + _CALLS + ".arguments.**", name=f"message.{_CALLS}.name"
-    ),
-    ending=_ollama_chat_ends,
-)
-OLLAMA_GENERATE = Api(
-    operation="text_completion",
-    prompt=tree(text="system prompt suffix"),
-    answer=tree(text="response thinking"),
-    ending=_ollama_generate_ends,
-)
-LLAMA = Api(
-    operation="text_completion",
-    prompt=tree(text="prompt prompt.* input_prefix input_suffix input_extra.*.text"),
-    answer=tree(text="content"),
-    ending=_llama_ends,
-)
-MESSAGES = Api(
-    operation="chat",
-    prompt=tree(text="system system.*.text messages.*.content messages.*.content.*.text messages.*.content.*.content"),
-    answer=tree(
-        text="content.*.text content.*.thinking delta.text delta.thinking",
-        tool="content.*.input.** delta.partial_json",
-        name="content.*.name content_block.name",
-    ),
-    ending=_messages_end,
-)
+
+CHAT: Final = Api(operation="chat", ends=_chat_ends)
+COMPLETION: Final = Api(operation="text_completion", ends=_completion_ends)
+EMBEDDING: Final = Api(operation="embeddings", ends=_nothing)
+LLAMA: Final = Api(operation="text_completion", ends=_llama_ends)
 
 APIS: Final = {
     "chat/completions": CHAT,
     "completions": COMPLETION,
-    "responses": RESPONSES,
+    "responses": Api(operation="chat", ends=_response_ends),
     "embeddings": EMBEDDING,
-    "messages": MESSAGES,
-    "api/chat": OLLAMA_CHAT,
-    "api/generate": OLLAMA_GENERATE,
+    "messages": Api(operation="chat", ends=_messages_end),
+    "invocations": CHAT,  # vLLM, as SageMaker calls it
+    "api/chat": Api(operation="chat", ends=_ollama_chat_ends),
+    "api/generate": Api(operation="text_completion", ends=_ollama_generate_ends),
     "api/embed": EMBEDDING,
     "api/embeddings": EMBEDDING,
     "completion": LLAMA,
     "infill": LLAMA,
     "embedding": EMBEDDING,
 }
+# Answers that hold nothing but numbers, names of models, or what the caller sent.
+WORDLESS: Final = {
+    b"GET": frozenset(("", "models", "api/tags", "api/ps", "api/version", "version", "health", "ping", "load", "metrics")),
+    b"POST": frozenset(
+        (
+            "tokenize",
+            "detokenize",
+            "apply-template",
+            "messages/count_tokens",
+            "rerank",
+            "reranking",
+            "score",
+            "classify",
+            "pooling",
+        )
+    ),
+}
+
+
+def _steps(path: str) -> list[str]:
+    """The parts of a path as a server would take it, without a leading `v1`."""
+    steps: list[str] = []
+    for part in unquote(path).lower().split("/"):
+        if part == "..":
+            del steps[-1:]
+        elif part not in ("", "."):
+            steps.append(part)
+    return steps[1:] if steps[:1] == ["v1"] else steps
 
 
 def api_of(path: str) -> Api | None:
-    """The interface behind a request's path (no query), however it is written; None for what is not a model's answer."""
-    parts = [p for p in unquote(path).lower().split("/") if p and p != "."]
-    if parts[:1] == ["v1"]:
-        parts = parts[1:]
-    return APIS.get("/".join(parts))
+    """The interface behind a request's path (no query), below whatever prefix; None for what is not a model's answer."""
+    steps = _steps(path)
+    return APIS.get("/".join(steps[-2:])) or APIS.get("/".join(steps[-1:]))
+
+
+def wordless(method: bytes, path: str) -> bool:
+    """Whether no answer to this can hold what a model wrote, or what a server keeps of other requests."""
+    return method in (b"HEAD", b"OPTIONS") or "/".join(_steps(path)) in WORDLESS.get(method, ())
 
 
 @dataclass(slots=True)
@@ -275,12 +297,14 @@ def _first(told: dict[str, Any], kind: type, names: tuple[str, ...]) -> Any:
 
 def prompt_text(path: str, body: Any) -> str | None:
     """What a request gives the model to read, one part a line; None when the path or the body is not of a known shape."""
-    api = api_of(path)
-    if api is None or not isinstance(body, dict):
+    if api_of(path) is None or not isinstance(body, dict):
         return None
-    return "\n".join(s.text for s in slots(body, api.prompt))
+    return "\n".join(s.text for s in slots(body, PROMPT))
 
 
 def request_model(body: Any) -> str | None:
-    model = body.get("model") if isinstance(body, dict) else None
-    return model if isinstance(model, str) else None
+    """None also when a server that does not tell `model` from `Model`, as Ollama, could read another name than others."""
+    if not isinstance(body, dict):
+        return None
+    named = [v for k, v in body.items() if k.casefold() == "model"]
+    return named[0] if len(named) == 1 and isinstance(named[0], str) else None

@@ -213,7 +213,12 @@ class Pool:
             )
         return connection
 
-    def close(self) -> None:
+    def drop_idle(self) -> None:
+        """No request meets a connection, or a server, that an earlier one was on."""
         for idle in self._idle.values():
             for connection in idle:
                 connection.transport.abort()
+            idle.clear()
+
+    def close(self) -> None:
+        self.drop_idle()

@@ -12,16 +12,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from checkvalve.events import jws
 from checkvalve.events.pseudonym import identifiers
 from checkvalve.gateway.app import uvloop_factory
 from checkvalve.gateway.control import Control
+from checkvalve.gateway.inventory import Inventory
+from checkvalve.gateway.operator import Operator, listen
 from checkvalve.gateway.proxy import Proxy
 from checkvalve.gateway.recorder import Recorder
+from checkvalve.gateway.servers import Servers
 from checkvalve.gateway.settings import Routing
 from checkvalve.gateway.spool import Spool
+from checkvalve.gateway.upkeep import Upkeep
 
 SITE = "s-aaaaaaaaaaaa"
 PEOPLE: dict[str, dict[str, Any]] = {
@@ -37,7 +42,9 @@ class LocalGateway:
         self._numbers = iter(range(1, 10**6))
         self._uids = iter(range(10**6))
         self.spool = Spool(directory / "spool", 1)
-        self.control = Control(directory, self.core.public_key().public_bytes_raw())
+        servers = Servers(upstream, routing, directory)
+        self.directory, self._caches = directory, routing.cache
+        self.control = Control(directory, self.core.public_key().public_bytes_raw(), servers.all)
         self.control.apply_config(self._config(), int(time.time()))
         rows = [
             {"rev": rev, "ref": ref, "ids": identifiers(bytes(32), **person)}
@@ -45,8 +52,8 @@ class LocalGateway:
         ]
         self.control.apply_register(SITE, rows)
         self.proxy = Proxy(
-            default=upstream,
-            routing=routing,
+            servers=servers,
+            keys=routing.key,
             control=self.control,
             recorder=Recorder(self.spool, lambda: f"uid-{next(self._uids)}"),
             health=lambda: {"status": "ok"},
@@ -84,6 +91,27 @@ class LocalGateway:
         for jti in [o.jti for o in self.control.orders.values() if o.action != "release"]:
             self.order("release", jti=jti)
 
+    async def serve(self, tls: ssl.SSLContext | None, started: Callable[[], None], stop: asyncio.Event) -> None:
+        self.loop = asyncio.get_running_loop()
+        server = await self.loop.create_server(self.proxy.protocol, "127.0.0.1", 0, ssl=tls)
+        self.port = server.sockets[0].getsockname()[1]
+        recorder = self.proxy.recorder
+        async with aiohttp.ClientSession() as session:
+            inventory = Inventory(session)
+            operator = await listen(self.directory, Operator(self.proxy, inventory, recorder.switched).answer)
+            upkeep = Upkeep(self.proxy, self.control, inventory, self._caches, recorder.order)
+            keeping = self.loop.create_task(upkeep.run())
+            started()
+            await stop.wait()
+            keeping.cancel()
+            operator.close()
+        server.close()
+        for connection in list(self.proxy.connections):
+            connection.cut_now()
+        self.proxy.later.catch_up()
+        self.proxy.pool.close()
+        await asyncio.sleep(0)
+
     def run(self, call: Callable[[], Any]) -> Any:
         """Call it in the gateway's own thread."""
         assert self.loop is not None
@@ -119,22 +147,9 @@ def local_gateway(
     started = threading.Event()
     stop = asyncio.Event()
 
-    async def serve() -> None:
-        gateway.loop = asyncio.get_running_loop()
-        server = await gateway.loop.create_server(gateway.proxy.protocol, "127.0.0.1", 0, ssl=tls)
-        gateway.port = server.sockets[0].getsockname()[1]
-        started.set()
-        await stop.wait()
-        server.close()
-        for connection in list(gateway.proxy.connections):
-            connection.cut_now()
-        gateway.proxy.later.catch_up()
-        gateway.proxy.pool.close()
-        await asyncio.sleep(0)
-
     def run() -> None:
         with asyncio.Runner(loop_factory=uvloop_factory()) as runner:
-            runner.run(serve())
+            runner.run(gateway.serve(tls, started.set, stop))
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from checkvalve.events import jws
-from checkvalve.gateway.control import OPEN, Caller, Control, Policy
+from checkvalve.gateway.control import OPEN, Caller, Control, Hold, Policy, Target, canonical
 
 NOW = 1_790_000_000
 SITE, OTHER = "s-aaaaaaaaaaaa", "s-bbbbbbbbbbbb"
@@ -32,6 +32,15 @@ def config(*orders: str, sites: tuple[str, ...] = (SITE,)) -> dict[str, Any]:
     return {"sites": told, "orders": list(orders), "register": {}, "version": "v1"}
 
 
+def held(*modes: Any, **more: Any) -> Policy:
+    return Policy(mode=max(modes, key=("redact", "cut").index), holds=frozenset(Hold(mode=m) for m in modes), **more)
+
+
+def asked(model: str | None, *, server: str = "default", digests: tuple[str, ...] = ()) -> Target:
+    names = frozenset({canonical(model)} if model else ())
+    return Target(server=server, models=names, digests=frozenset(digests))
+
+
 def caller(**context: str) -> Caller:
     return Caller(site=SITE, context={"plugin": "chat", **context}, error=None)
 
@@ -44,13 +53,13 @@ def control(tmp_path: Path) -> Control:
 
 
 def test_an_order_holds_until_it_expires(control: Control) -> None:
-    assert control.policy(caller(), "smol", NOW) == OPEN
+    assert control.policy(caller(), asked("smol"), NOW) == OPEN
     assert control.apply_config(config(order()), NOW) == [
         ("ord-1", "done", "matching requests are refused, running answers ended")
     ]
-    assert control.policy(caller(), "smol", NOW + 3599) == REFUSED
-    assert control.policy(caller(plugin="other"), "smol", NOW) == OPEN
-    assert control.policy(caller(), "smol", NOW + 3600) == OPEN
+    assert control.policy(caller(), asked("smol"), NOW + 3599) == REFUSED
+    assert control.policy(caller(plugin="other"), asked("smol"), NOW) == OPEN
+    assert control.policy(caller(), asked("smol"), NOW + 3600) == OPEN
 
 
 @pytest.mark.parametrize(
@@ -77,13 +86,13 @@ def test_an_order_that_is_not_cores_is_refused_once_with_its_reason(control: Con
     ((told, status, detail),) = control.apply_config(config(token), NOW)
     assert (told, status) == (jti, "refused")
     assert why in detail
-    assert control.policy(caller(), "smol", NOW) == OPEN
+    assert control.policy(caller(), asked("smol"), NOW) == OPEN
     assert control.apply_config(config(token), NOW) == []
 
 
 def test_an_order_that_comes_too_late_is_told_as_expired(control: Control) -> None:
     assert control.apply_config(config(order(exp=NOW)), NOW)[0][:2] == ("ord-1", "expired")
-    assert control.policy(caller(), "smol", NOW - 1) == OPEN
+    assert control.policy(caller(), asked("smol"), NOW - 1) == OPEN
 
 
 def test_an_order_shown_again_is_done_once(control: Control) -> None:
@@ -95,18 +104,18 @@ def test_a_released_order_stays_released_when_it_is_replayed(control: Control, t
     control.apply_config(config(order()), NOW)
     release = order("ord-2", action="release", args={"jti": "ord-1"})
     assert control.apply_config(config(release), NOW)[0][:2] == ("ord-2", "done")
-    assert control.policy(caller(), "smol", NOW) == OPEN
+    assert control.policy(caller(), asked("smol"), NOW) == OPEN
     assert control.apply_config(config(order()), NOW) == []
-    assert control.policy(caller(), "smol", NOW) == OPEN
+    assert control.policy(caller(), asked("smol"), NOW) == OPEN
     again = Control(tmp_path, CORE.public_key().public_bytes_raw())
     again.apply_config(config(order()), NOW)
-    assert again.policy(caller(), "smol", NOW) == OPEN
+    assert again.policy(caller(), asked("smol"), NOW) == OPEN
 
 
 def test_a_release_that_comes_before_its_order_undoes_it(control: Control) -> None:
     release = order("ord-2", action="release", args={"jti": "ord-1"})
     control.apply_config(config(release, order()), NOW)
-    assert control.policy(caller(), "smol", NOW) == OPEN
+    assert control.policy(caller(), asked("smol"), NOW) == OPEN
 
 
 def test_a_restart_keeps_orders_sites_and_registers_without_core(control: Control, tmp_path: Path) -> None:
@@ -114,8 +123,8 @@ def test_a_restart_keeps_orders_sites_and_registers_without_core(control: Contro
     control.apply_register(SITE, [{"rev": 4, "ref": "customer:7", "ids": [["email", "ab" * 16]], "gone": False}])
     control.save_registers()
     again = Control(tmp_path, CORE.public_key().public_bytes_raw())
-    assert again.policy(caller(), "smol", NOW) == REFUSED
-    assert again.policy(caller(), "smol", NOW + 3600) == OPEN
+    assert again.policy(caller(), asked("smol"), NOW) == REFUSED
+    assert again.policy(caller(), asked("smol"), NOW + 3600) == OPEN
     assert (len(again.registers[SITE]), again.registers[SITE].rev) == (1, 4)
 
 
@@ -123,7 +132,7 @@ def test_a_restart_believes_no_order_that_was_written_into_the_file(control: Con
     control.apply_config(config(order()), NOW)
     file = tmp_path / "control.json"
     file.write_text(file.read_text().replace(order(), order(key=STRANGER)))
-    assert Control(tmp_path, CORE.public_key().public_bytes_raw()).policy(caller(), "smol", NOW) == OPEN
+    assert Control(tmp_path, CORE.public_key().public_bytes_raw()).policy(caller(), asked("smol"), NOW) == OPEN
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"sites": 3}', b"\xff\x00", b'{"sites": {}, "released": 1}'])
@@ -153,22 +162,24 @@ def test_every_argument_of_an_order_must_match(control: Control) -> None:
         config(order(args={"plugin": "chat", "route": "/ask", "session": "5", "model": "smol", "key": "k"})), NOW
     )
     fits = Caller(site=SITE, context={"plugin": "chat", "route": "/ask", "session": "5"}, error=None, key="k")
-    assert control.policy(fits, "smol", NOW) == REFUSED
-    assert control.policy(fits, "large", NOW) == OPEN
+    assert control.policy(fits, asked("smol"), NOW) == REFUSED
+    assert control.policy(fits, asked("large"), NOW) == OPEN
     for name in ("plugin", "route", "session"):
         assert (
-            control.policy(Caller(site=SITE, context={**(fits.context or {}), name: "?"}, error=None, key="k"), "smol", NOW)
+            control.policy(
+                Caller(site=SITE, context={**(fits.context or {}), name: "?"}, error=None, key="k"), asked("smol"), NOW
+            )
             == OPEN
         )
-    assert control.policy(Caller(site=SITE, context=fits.context, error=None, key=None), "smol", NOW) == OPEN
+    assert control.policy(Caller(site=SITE, context=fits.context, error=None, key=None), asked("smol"), NOW) == OPEN
 
 
 def test_what_a_request_does_not_tell_does_not_open_a_model(control: Control) -> None:
     control.apply_config(config(order(args={"model": "smol"}), sites=(SITE, OTHER)), NOW)
     unknown = Caller(site=None, context=None, error="no Checkvalve-Context header")
-    assert control.policy(unknown, "smol", NOW) == REFUSED
-    assert control.policy(caller(), None, NOW) == REFUSED
-    assert control.policy(Caller(site=OTHER, context=None, error=None), "smol", NOW) == OPEN
+    assert control.policy(unknown, asked("smol"), NOW) == REFUSED
+    assert control.policy(caller(), asked(None), NOW) == REFUSED
+    assert control.policy(Caller(site=OTHER, context=None, error=None), asked("smol"), NOW) == OPEN
 
 
 def test_orders_add_up_to_the_strictest_and_an_exemption_needs_to_be_narrower(control: Control) -> None:
@@ -180,16 +191,16 @@ def test_orders_add_up_to_the_strictest_and_an_exemption_needs_to_be_narrower(co
         order("ord-5", action="log_only", args={"plugin": "chat", "session": "admin"}),
     ]
     control.apply_config(config(*tokens), NOW)
-    assert control.policy(caller(), "smol", NOW) == Policy(mode="redact", strip_tools=True)
-    assert control.policy(caller(route="/ask"), "large", NOW) == Policy(mode="cut")
-    assert control.policy(caller(session="owner"), "smol", NOW) == Policy(mode="redact", strip_tools=True)
-    assert control.policy(caller(session="admin"), "smol", NOW) == OPEN
-    assert control.policy(caller(session="admin", route="/ask"), "smol", NOW) == Policy(mode="cut")
+    assert control.policy(caller(), asked("smol"), NOW) == held("redact", strip_tools=True)
+    assert control.policy(caller(route="/ask"), asked("large"), NOW) == held("redact", "cut")
+    assert control.policy(caller(session="owner"), asked("smol"), NOW) == held("redact", strip_tools=True)
+    assert control.policy(caller(session="admin"), asked("smol"), NOW) == OPEN
+    assert control.policy(caller(session="admin", route="/ask"), asked("smol"), NOW) == held("cut")
 
 
 def test_running_answers_are_told_of_new_orders(control: Control) -> None:
     seen: list[Policy] = []
-    control.changed = lambda: seen.append(control.policy(caller(), "smol", NOW))
+    control.changed = lambda: seen.append(control.policy(caller(), asked("smol"), NOW))
     control.apply_config(config(order()), NOW)
     assert seen == [REFUSED]
 

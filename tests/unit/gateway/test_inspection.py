@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from checkvalve.detection.register import Register
 from checkvalve.detection.types import Exposure, Finding
 from checkvalve.events.pseudonym import identifiers
-from checkvalve.gateway.control import Caller, Mode
+from checkvalve.gateway.control import Caller, Hold, Mode, Policy
 from checkvalve.gateway.framing import MAX_BODY, MAX_EVENT, Framer
 from checkvalve.gateway.inspection import ENDING_TEXT, MARK, Inspection, held_from
 from checkvalve.gateway.shapes import APIS, CHAT, Api
@@ -35,7 +35,9 @@ class Seen:
     withheld: list[tuple[str, str]] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
 
-    def findings(self, _: Caller, found: list[Finding], model: str | None, *, site: str, inference: str) -> None:
+    def findings(
+        self, _: Caller, found: list[Finding], model: str | None, *, site: str, inference: str, withheld: bool = False
+    ) -> None:
         self.found.extend(f.detector for f in found)
 
     def exposures(self, _: Caller, found: list[Exposure], model: str | None, *, site: str, withheld: bool = False) -> None:
@@ -66,10 +68,12 @@ def run(
     encoding: str = "",
     *,
     mode: Mode = "pass",
+    policy: Policy | None = None,
     api: Api = CHAT,
     ref: str | None = None,
     register: Register | None = None,
 ) -> Answer:
+    mode = policy.mode if policy is not None else mode
     framer, seen = Framer(kind, encoding), Seen()
     caller = Caller(site="s", context={"requester": {"ref": ref}} if ref else None, error=None)
     inspection = Inspection(
@@ -81,7 +85,7 @@ def run(
         model="smol",
         recorder=seen,  # type: ignore[arg-type]
     )
-    inspection.mode = mode
+    inspection.policy = policy or held(mode)
     sent = b""
     for messages in itertools.chain(map(framer.feed, parts), (framer.finish() for _ in range(1))):
         if mode == "pass":
@@ -92,6 +96,10 @@ def run(
     if not inspection.ended:
         sent += inspection.finish()
     return Answer(sent, inspection, framer, seen)
+
+
+def held(mode: Mode) -> Policy:
+    return Policy(mode=mode, holds=frozenset({Hold(mode=mode)}) if mode in ("cut", "redact") else frozenset())
 
 
 def cut(body: bytes, at: list[int]) -> list[bytes]:
@@ -196,7 +204,7 @@ def test_hold_back_is_a_few_words_and_no_more() -> None:
         model="m",
         recorder=seen,  # type: ignore[arg-type]
     )
-    inspection.mode = "redact"
+    inspection.policy = held("redact")
     sent = 0
     for number, part in enumerate(stream, start=1):
         sent += len(inspection.hold(framer.feed(part)))
