@@ -115,10 +115,11 @@ class Reader:
 class ExposureScanner:
     """What one inference shows, as exposures and findings: each person and category once, never the reader's own.
 
-    `findings` grows while text is fed; each detector and place once, MAX_FINDINGS at most.
+    `findings` grows while text is fed; each detector and place once, MAX_FINDINGS at most. `own`: the places of the
+    reader's own data.
     """
 
-    __slots__ = ("_attribution", "_inference", "_reader", "_scanner", "_seen", "findings")
+    __slots__ = ("_attribution", "_inference", "_reader", "_scanner", "_seen", "findings", "own")
 
     def __init__(
         self,
@@ -134,6 +135,7 @@ class ExposureScanner:
         self._reader, self._inference = reader, inference
         self._seen = set() if seen is None else seen
         self.findings: list[Finding] = []
+        self.own: list[tuple[int, int]] = []
 
     @property
     def undecided(self) -> int | None:
@@ -153,8 +155,10 @@ class ExposureScanner:
         for one in seen:
             if isinstance(one, Sighting):
                 self._find(one.detector, one, one.severity, one.what, leak=one.leak)
-            elif not any(o.subject == self._reader.ref for o in one.owners):  # shared by the reader: their own data
+            elif not any(o.subject == self._reader.ref for o in one.owners):
                 found += self._facts(self._attribution.match(one, self._scanner.position), now_ms)
+            elif not one.weak and len(self.own) < MAX_FINDINGS:  # also what the reader shares with others
+                self.own.append((one.start, one.end))
         return found
 
     def _facts(self, settled: Iterable[Match], now_ms: int) -> list[Exposure]:

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite reads it as well
 
+from checkvalve.detection.fingerprints import fingerprints
 from checkvalve.detection.register import Register
 from checkvalve.detection.scanner import ExposureScanner, Reader
 from checkvalve.detection.types import Finding
@@ -70,11 +71,18 @@ def recipient(own: dict[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whole:
-    """What came of an inference: `exposures` and `findings` in its answer that are new, `like` where it was."""
+    """What came of an inference: `exposures` in its answer that are new, `findings` in it, `like` where it was.
+
+    `own`: fingerprints of the passages that told the reader their own data; `others`: of those about somebody else, by subject;
+    `prompted`: the people whose data stood in the prompt.
+    """
 
     exposures: list[ExposureRecord]
     findings: list[Finding]
     like: ExposureRecord
+    own: frozenset[bytes]
+    others: dict[str, frozenset[bytes]]
+    prompted: frozenset[str]
 
 
 def from_inference(db: Connection, seen: Observed, parsed: Event, register: Register) -> Whole | None:
@@ -98,17 +106,26 @@ def from_inference(db: Connection, seen: Observed, parsed: Event, register: Regi
     reader = Reader(ref=ref, recipient=to)
     fresh: list[ExposureRecord] = []
     findings: list[Finding] = []
+    own: frozenset[bytes] = frozenset()
+    others: dict[str, frozenset[bytes]] = {}
+    prompted: set[str] = set()
     for shown, text in _texts(inference):
         scanner = ExposureScanner(register, reader, like.inference)
         for e in (*scanner.feed(text, like.seen_ms), *scanner.finish(like.seen_ms)):
             record = replace(like, subject=e.subject, category=e.category, shown=shown)
             if _insert(db, record) and shown:
                 fresh.append(record)
-        findings += scanner.findings if shown else ()
+            if shown:
+                others[e.subject] = others.get(e.subject, frozenset()) | fingerprints(register.key, text, [e.span])
+            else:
+                prompted.add(e.subject)
+        if shown:
+            findings += scanner.findings
+            own |= fingerprints(register.key, text, scanner.own)
     if like.model:
         missing = exposures.c.model.is_(None) & (exposures.c.inference == like.inference)
         db.execute(update(exposures).where(missing).values(model=like.model))
-    return Whole(exposures=fresh, findings=findings, like=like)
+    return Whole(exposures=fresh, findings=findings, like=like, own=own, others=others, prompted=frozenset(prompted))
 
 
 def _texts(inference: dict[str, Any]) -> Iterator[tuple[bool, str]]:

@@ -44,14 +44,14 @@ def from_finding(db: Connection, seen: Observed, parsed: Event) -> list[Sighting
 
 def from_scan(db: Connection, found: Iterable[Finding], like: ExposureRecord) -> list[SightingRecord]:
     """The sightings among what a scan of an answer found that are new. `like` says where it was."""
+    signs = [_sign(one.detector, one.data.get("store")) for one in found if one.leak]
+    return [r for r in (record(like, *sign) for sign in signs if sign) if insert(db, r)]
+
+
+def record(like: ExposureRecord, kind: str, what: str) -> SightingRecord:
+    """A sighting where `like` says."""
     place = {n: getattr(like, n) for n in SightingRecord.__slots__ if n not in ("kind", "what", "withheld")}
-    fresh = []
-    for one in found:
-        if one.leak and (sign := _sign(one.detector, one.data.get("store"))):
-            record = SightingRecord(kind=sign[0], what=sign[1], withheld=False, **place)
-            if insert(db, record):
-                fresh.append(record)
-    return fresh
+    return SightingRecord(kind=kind, what=what, withheld=False, **place)
 
 
 def insert(db: Connection, record: SightingRecord) -> bool:

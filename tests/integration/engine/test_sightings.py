@@ -132,3 +132,39 @@ def test_a_shop_cannot_make_its_people_canaries(staged: Scene) -> None:
     sensor.flush()
     digested(staged, "malformed_event")
     assert staged.rows("SELECT count(*) FROM subjects") == before
+
+
+def answered(staged: Scene, text: str, *, to: int, inference: str, prompt: str = "What is new?") -> None:
+    """A whole inference: what a customer was answered."""
+    requester = {"ref": f"customer:{2 + to}"}
+    caller = {"plugin": PLUGIN, "route": ASK, "requester": requester, "session": f"{to}" * 32}
+    body = {"messages": [{"role": "user", "content": prompt}]}
+    told = {"id": inference, "path": "/v1/chat/completions", "request": json.dumps(body), "completion": text, "caller": caller}
+    staged.gateway.tell(ocsf.API_ACTIVITY, site=staged.shop.sensor.site, inference={**told, "outcome": "complete"})
+    wait(lambda: staged.rows("SELECT 1 FROM inferences WHERE id = ?", inference), f"{inference} is digested")
+
+
+def test_an_answer_that_two_people_get_is_a_cache_mix_up(staged: Scene) -> None:
+    anna = staged.people[0]
+    text = f"Good news: your parcel goes to {anna.name} tomorrow, and {anna.email} gets a mail when it has left our store."
+    answered(staged, text, to=0, inference="inf-anna")
+    assert staged.case() is None, "her own data"
+    answered(staged, f"Of course! {text} Anything else?", to=1, inference="inf-other")
+    shown = staged.respond()
+    assert [(s["kind"], s["what"]) for s in shown["case"]["signs"]] == [("cache", "inf-anna")]
+    ((severity, summary, data),) = staged.rows("SELECT severity, summary, data FROM findings WHERE detector = 'cache-mix-up'")
+    assert (severity, json.loads(data)["earlier"]) == ("critical", "inf-anna")
+    assert "cache mix-up" in summary and "inf-anna" in summary and anna.email not in summary
+    wait(lambda: staged.rows("SELECT 1 FROM runs WHERE playbook = 'cross-session-cache-leak'"), "the playbook about caches")
+
+
+def test_the_same_words_from_a_prompt_or_about_somebody_else_are_no_mix_up(staged: Scene) -> None:
+    anna = staged.people[0]
+    text = f"Good news: your parcel goes to {anna.name} tomorrow, and {anna.email} gets a mail when it has left our store."
+    answered(staged, text, to=0, inference="inf-1")
+    answered(staged, text, to=1, inference="inf-2", prompt=f"Record: {anna.name}, {anna.email}. What is new?")
+    answered(staged, f"That was {anna.email}.", to=2, inference="inf-3")
+    shown = staged.respond()
+    assert shown["case"]["subjects"] == 1, "a leak all the same"
+    assert len(shown["case"]["signs"]) == 0
+    assert staged.rows("SELECT 1 FROM findings WHERE detector = 'cache-mix-up'") == []
