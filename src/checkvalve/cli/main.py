@@ -9,6 +9,7 @@ from checkvalve import __version__
 from checkvalve.actuators.restic import ResticError
 from checkvalve.cli.output import BAD, complain
 from checkvalve.engine.errors import EngineError, JournalError
+from checkvalve.exercises.scenario import ScenarioError
 from checkvalve.gateway.settings import GatewayError
 from checkvalve.incidents.case import IncidentError
 from checkvalve.modelstates.errors import ModelStateError
@@ -30,12 +31,13 @@ COMMANDS = {
     "plugin": "plugin",
     "playbook": "playbook",
     "detect": "detect",
+    "exercise": "exercise",
     "canary": "canary",
     "modelstate": "modelstate",
 }
 
 EXPECTED = (
-    *(EngineError, GatewayError, IncidentError, PlaybookError, RegimeError, SeverityError, JournalError),
+    *(EngineError, GatewayError, IncidentError, PlaybookError, RegimeError, SeverityError, ScenarioError, JournalError),
     *(ModelStateError, ResticError),
 )
 

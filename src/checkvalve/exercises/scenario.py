@@ -176,6 +176,39 @@ class World(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     languages: tuple[str, ...] = ("de", "en")
 
 
+class Classification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Words of VERIS 1.4 and technique ids of MITRE ATLAS. `action` with its `variety` and `vector`."""
+
+    actor: Literal["external", "internal", "partner"]
+    actor_variety: Literal[
+        "Unaffiliated", "Organized crime", "Customer", "System admin", "Developer", "End-user", "Helpdesk", "Unknown"
+    ]
+    action: Literal["hacking", "error", "misuse", "social", "malware"]
+    variety: Literal[
+        "Exploit vuln",
+        "Exploit misconfig",
+        "Prompt injection",
+        "Abuse of functionality",
+        "Use of stolen creds",
+        "Forced browsing",
+        "Misconfiguration",
+        "Programming error",
+        "Publishing error",
+        "Misdelivery",
+        "Data mishandling",
+        "Privilege abuse",
+        "Pretexting",
+        "Capture app data",
+        "Other",
+        "Unknown",
+    ]
+    vector: Literal["Web application", "Carelessness", "Inadequate processes", "Partner", "Remote access", "Other", "Unknown"]
+    asset: Literal["S - LLM application", "S - Web application", "S - Database", "S - File", "S - Backup"] = (
+        "S - LLM application"
+    )
+    atlas: list[str] = []
+
+
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`real`: whether there is a leak at all. `starts`: RFC 3339, the local time at which it is best played."""
 
@@ -190,6 +223,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ways: list[Way]
     objectives: list[Objective]
     roles: list[Role]
+    classification: Classification
     injects: list[Inject]
     expectations: list[Expectation]
     facilitator: list[str]
