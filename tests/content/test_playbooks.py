@@ -84,7 +84,17 @@ def test_every_task_is_somebodys_and_no_approval_waits_for_ever(name: str) -> No
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_narrower_order_comes_first(name: str) -> None:
-    width = ["strip_tools", "redact", "cut", "refuse", "block_route", "isolate_plugin"]
+    width = [
+        "strip_tools",
+        "strip_context",
+        "redact",
+        "flush_caches",
+        "cut",
+        "quarantine",
+        "refuse",
+        "block_route",
+        "isolate_plugin",
+    ]
     first = next(path for path in simulate(shipped(name)))
     given = [step["name"] for step in first if step["kind"] == "order"]
     actions = {s.name: json.loads(s.commands[0]["content"])["action"] for s in shipped(name).steps.values() if _orders(s)}

@@ -16,12 +16,16 @@ from checkvalve.playbooks.variables import fill, variable_names
 SAFEGUARDS: Final = ("invariant", "rollback", "ttl_s", "role", "approval", "evidence_before")
 MAX_TIMEOUT_S: Final = 7 * 24 * 3600
 OURS: Final = re.compile(r"^[A-Z]+ /[\w-]+ HTTP/\d(\.\d)?$")  # written like a start line of our hands
+SCOPE: Final = ("plugin", "route", "session", "requester", "key", "model", "server")
 # hand -> action -> the arguments it may have (docs/spec/wire.md, section 9)
 ACTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "wordpress": {"isolate_plugin": ("plugin",), "block_route": ("route",)},
-    "gateway": dict.fromkeys(
-        ("refuse", "cut", "redact", "strip_tools", "log_only"), ("plugin", "route", "session", "model", "key")
-    ),
+    "gateway": {
+        **dict.fromkeys(("refuse", "strip_tools", "strip_context", "flush_caches", "log_only"), SCOPE),
+        **dict.fromkeys(("cut", "redact"), (*SCOPE, "subject", "category")),
+        "route": (*SCOPE, "to"),
+        "quarantine": ("model", "server", "digest"),
+    },
 }
 
 
@@ -149,7 +153,9 @@ def _order_fault(data: dict[str, Any]) -> str | None:
         return "an order without args would close nothing or everything"
     if wrong := [n for n, v in args.items() if n not in ACTIONS[hand][action] or not _text(v)]:
         return f"args has something {action} does not take: {', '.join(wrong)[:100]}"
-    return None
+    if hand == "gateway" and not args.keys() & {*SCOPE, "digest"}:
+        return f"args does not say whose requests {action} means"
+    return "route without `to`, the server that answers instead" if action == "route" and "to" not in args else None
 
 
 def _text(value: Any) -> bool:

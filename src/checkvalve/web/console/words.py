@@ -42,6 +42,9 @@ GATEWAY_ORDERS = {
     "cut": "End answers before other people's data",
     "redact": "Take other people's data out of answers",
     "strip_tools": "Offer the model no tools",
+    "strip_context": "Give the model nothing retrieved",
+    "flush_caches": "Flush the caches",
+    "quarantine": "Close the model, whatever it is called,",
     "log_only": "Log only, whatever wider orders say,",
 }
 
@@ -56,7 +59,10 @@ def order_action(action: str, args: Json) -> str:
         case "refuse":
             whom = ", ".join(f"{k} {v}" for k, v in sorted(args.items())) or "everybody"
             return f"Refuse the model to {whom}"
-        case "cut" | "redact" | "strip_tools" | "log_only":
+        case "route":
+            whom = ", ".join(f"{k} {v}" for k, v in sorted(args.items()) if k != "to")
+            return f"Have {args.get('to', '?')} answer for {whom}"
+        case _ if action in GATEWAY_ORDERS:
             whom = ", ".join(f"{k} {v}" for k, v in sorted(args.items()))
             return f"{GATEWAY_ORDERS[action]} for {whom}"
         case "release":
