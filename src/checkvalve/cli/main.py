@@ -34,6 +34,7 @@ COMMANDS = {
     "exercise": "exercise",
     "canary": "canary",
     "modelstate": "modelstate",
+    "upstream": "upstream",
 }
 
 EXPECTED = (

@@ -21,11 +21,13 @@ from tests.unit.cli.parser import leaves, values
 from checkvalve.cli.main import run
 
 ALL = dict(leaves())
-SERVERS = {("up",), ("core",), ("gateway",), ("modelstate", "serve")}  # they run until they are stopped
-# Of these: the first asks somebody outside, the others need a step that waits or a file that was edited; they are tested in
+SERVERS = {("up",), ("core",), ("gateway",), ("modelstate", "serve"), ("evidence", "tail")}  # they run until they are stopped
+# Of these: `upstream` needs a running gateway (tests/integration/gateway), the first asks somebody outside, the others need a step that waits or a file that was edited; they are tested in
 # tests/integration/custody, console and notices.
 OUTSIDE = {("evidence", "anchor"), ("case", "approve"), ("case", "reject"), ("notice", "edited")}
-CASE, HOLD, DPO, SOMEBODY = "<case>", "<hold>", "<dpo>", "<somebody>"
+OUTSIDE |= {("upstream", action) for action in ("show", "switch", "back")}
+CASE, HOLD, DPO, SOMEBODY, STATE = "<case>", "<hold>", "<dpo>", "<somebody>", "<state>"
+AGE = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
 PLAYBOOK = Path(__file__).resolve().parents[3] / "src/checkvalve/content/playbooks/plugin-exposes-customer-data.json"
 T, LATER = "2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z"
 SET = {"data": [{"class": "simple", "delta": 0}], "ei": 1.0, "confidentiality": 0.5, "integrity": 0, "availability": 0}
@@ -122,6 +124,8 @@ EXAMPLES: dict[tuple[str, ...], Example] = {
     ("modelstate", "scan"): Example((), {"states", "indexed_again"}),
     ("modelstate", "list"): Example((), {"states", "refused"}),
     ("modelstate", "find"): Example(("nine@example.com",), {"snapshots", "assessed"}, 1),
+    ("modelstate", "bom"): Example((STATE,), {"bomFormat", "components", "dependencies"}),
+    ("modelstate", "seal"): Example((STATE, "--recipient", AGE, "-o", "somebody.age"), {"bundle", "bytes", "sha256", "entry"}),
     ("modelstate", "forget"): Example((), {"forgotten", "kept"}),
     ("modelstate", "verify"): Example((), {"ok", "errors"}),
     ("modelstate", "restore"): Example(("nine@example.com",), {"composition", "left_out", "lost", "restored_to"}),
@@ -155,6 +159,7 @@ class Desk:
         shutil.copy(home / "rota.json", self.data / "paging.json")
         self.made: dict[str, str] = {}
         self.made[CASE] = json.loads(self.type("case", "list", "--json").out)["cases"][0]["id"]
+        self.made[STATE] = json.loads(self.type("modelstate", "list", "--json").out)["states"][-1]["id"]
 
     def type(self, *words: str, data: Path | str | None = None) -> Said:
         out, err = io.StringIO(), io.StringIO()
