@@ -23,7 +23,8 @@ from checkvalve.store.schema import attempts, commands, exposures, findings, not
 
 Entered = TypeVar("Entered", Organisation, Particulars)
 
-ON_MODEL = ("refuse", "cut", "redact", "strip_tools")  # actions at the gateway: they change what the model may do
+# Actions at the gateway: they change what the model may do.
+ON_MODEL = ("refuse", "cut", "redact", "strip_tools", "strip_context", "route", "quarantine", "flush_caches")
 STEPS = (*ON_MODEL, "block_route", "isolate_plugin")
 SIGNALS = ("prompt-injection",)  # detectors whose findings are signs of intent
 
