@@ -41,7 +41,10 @@ NEEDS: Final = {
     "postgres": Need(
         packages=postgres.PACKAGES, missing=lambda: None if postgres.programs() else "PostgreSQL is not installed"
     ),
-    "restic": Need(packages=("restic", "rclone"), missing=lambda: _command("restic")() or _command("rclone")()),
+    "restic": Need(  # with what opens a sealed state, so that nothing of ours has to
+        packages=("restic", "rclone", "age", "zstd"),
+        missing=lambda: next((why for name in ("restic", "rclone", "age", "zstd") if (why := _command(name)())), None),
+    ),
     "poppler": Need(packages=("poppler-utils",), missing=_command("pdftoppm")),
 }
 

@@ -1,4 +1,4 @@
-"""checkvalve modelstate enrol | snapshot | serve | scan | list | find | verify | restore | forget."""
+"""checkvalve modelstate enrol | snapshot | serve | scan | list | find | verify | restore | bom | seal | forget."""
 
 import argparse
 import os
@@ -14,13 +14,15 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
+from checkvalve import __version__
 from checkvalve.actuators.restic import serve_command, serve_environment
 from checkvalve.cli.output import NO, OK, complain, console, print_json
 from checkvalve.engine import vault_erasure, vault_restore, vault_scan, vault_snapshot
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.settings import data_dir
-from checkvalve.engine.vault import SERVER_USER, enrol, open_vault
+from checkvalve.engine.vault import SERVER_USER, Vault, enrol, open_vault
 from checkvalve.modelstates import description
+from checkvalve.modelstates.bom import bom
 from checkvalve.modelstates.composition import Proposal, propose
 from checkvalve.modelstates.manifest import State
 from checkvalve.modelstates.terms import Sought, sought, sought_value
@@ -66,6 +68,18 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     brought.add_argument(
         "--accept-unknown", action="append", default=[], metavar="COMPONENT", help="bring it back though it may hold the data"
     )
+
+    brought.add_argument("--case", metavar="CASE", help="for the log: in which case")
+
+    described = action("bom", _bom, "a signed state as a CycloneDX ML-BOM")
+    described.add_argument("state", metavar="STATE")
+    sealed = action("seal", _seal, "a state as evidence: one file that only the named keys open (age), its sum in the log")
+    sealed.add_argument("state", metavar="STATE")
+    sealed.add_argument(
+        "--recipient", action="append", default=[], metavar="KEY", help="age1…, or a file of such; of the DPO, of counsel"
+    )
+    sealed.add_argument("--output", "-o", metavar="FILE", help="default: STATE.tar.zst.age")
+    sealed.add_argument("--case", metavar="CASE", help="for the log: in which case")
 
     gone = action("forget", _forget, "erase states from the repositories; what stays is proven and signed anew")
     gone.add_argument("states", nargs="*", metavar="STATE", help="none: only what no signed state holds")
@@ -346,6 +360,7 @@ def _restore(arguments: argparse.Namespace) -> int:
     losses = vault_restore.losses(vault, proposal, found)
     if arguments.to and proposal.parts:
         vault_restore.restore(vault, proposal.parts, Path(arguments.to).absolute())
+        _log(arguments, "modelstate_restored", {p.version.component: p.state for p in proposal.parts})
     if arguments.json:
         print_json(_as_json(proposal, losses, arguments.to))
     else:
@@ -394,8 +409,47 @@ def _tell(proposal: Proposal, losses: list[vault_restore.Loss], to: str | None) 
         console.print("a proposal; --to DIR brings it back")
 
 
+def _log(arguments: argparse.Namespace, what: Any, states: dict[str, str] | list[str], sha256: str | None = None) -> int | None:
+    from checkvalve.engine.vault_told import Told, tell  # slow to import, and most commands here tell nothing
+
+    case = getattr(arguments, "case", None)
+    return tell(data_dir(arguments.data), Told(what=what, by="user:cli", states=states, case=case, sha256=sha256))
+
+
+def _bom(arguments: argparse.Namespace) -> int:
+    state = _state(open_vault(data_dir(arguments.data)), arguments.state)
+    print_json(bom(state, rfc3339(datetime.now(UTC)), __version__))
+    return OK
+
+
+def _state(vault: Vault, name: str) -> State:
+    found = next((s for s in vault.states() if s.id == name), None)
+    if found is None:
+        raise EngineError("not_found", f"there is no signed state {name[:60]!r}; see `checkvalve modelstate list`")
+    return found
+
+
+def _seal(arguments: argparse.Namespace) -> int:
+    from checkvalve.engine import vault_sealed  # slow to import
+
+    vault, keys = open_vault(data_dir(arguments.data)), vault_sealed.recipients(arguments.recipient)
+    state = _state(vault, arguments.state)
+    output = Path(arguments.output or f"{state.id}.tar.zst.age")
+    with _bars(arguments) as bar:
+        made = vault_sealed.seal(vault, state, keys, output, rfc3339(datetime.now(UTC)), bar)
+    entry = _log(arguments, "modelstate_sealed", [state.id], made.sha256)
+    if arguments.json:
+        print_json({"bundle": str(made.path), "bytes": made.bytes, "sha256": made.sha256, "entry": entry})
+        return OK
+    console.print(f"{made.path}: {made.bytes} bytes, sha256 {made.sha256}", soft_wrap=True)
+    console.print("its sum is " + ("in no log: there is none here" if entry is None else f"entry {entry} of the log"))
+    console.print("open it with: age -d -i KEY FILE | zstd -d | tar -x    Keep it in another place than the vault.")
+    return OK
+
+
 def _forget(arguments: argparse.Namespace) -> int:
     kept = vault_erasure.forget(open_vault(data_dir(arguments.data)), arguments.states)
+    _log(arguments, "modelstate_forgotten", arguments.states)
     if arguments.json:
         print_json({"forgotten": arguments.states, "kept": [s.id for s in kept]})
     else:

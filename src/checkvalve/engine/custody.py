@@ -13,7 +13,8 @@ from checkvalve.regimes.deadline import from_ms, rfc3339
 from checkvalve.store.recordkeys import RecordKeys
 from checkvalve.store.segments import LogFiles
 
-TOLD: Final = ("erased", "log_key_rotated", "bundle_exported", *holds.TYPES)  # decisions that concern what can be read
+# Decisions that concern what can be read.
+TOLD: Final = ("erased", "log_key_rotated", "bundle_exported", "modelstate_forgotten", "modelstate_sealed", *holds.TYPES)
 _MARK: Final = (b'"kind":"access"', b'"kind":"decision"')
 
 

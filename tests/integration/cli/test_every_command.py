@@ -66,7 +66,7 @@ EXAMPLES: dict[tuple[str, ...], Example] = {
     ("canary", "plant"): Example(("document:returns",), {"store", "site", "name", "email", "entry", "put"}),
     ("canary", "list"): Example((), {"canaries"}),
     ("canary", "retire"): Example(("dataset:orders",), {"store", "entry", "retired"}),
-    ("canary", "look"): Example((".",), {"files", "partly", "found"}),
+    ("canary", "look"): Example(("people.jsonl",), {"files", "partly", "found"}),
     ("evidence", "verify"): Example((), {"ok", "entries", "checkpoint", "errors"}),
     ("evidence", "key"): Example((), {"key"}),
     ("evidence", "scope"): Example(("--since", T, "--until", LATER), SCOPE),
