@@ -1,7 +1,7 @@
 """A file of another program into the log: read, keyed, sent in batches to a running core or written by ourselves.
 
-Every record that stands in the file is in the log when this ends. Ended half way (an error, kill -9), the same call goes on:
-records that are in the log already are known again.
+Every record that stands in the file is in the log when this ends, save a last one whose end is not written yet. Ended half way
+(an error, kill -9), the same call goes on: records that are in the log already are known again.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from checkvalve.events.imports import aios, solid, wordfence
 from checkvalve.events.imports.envelope import Head, Imported, wrap
 from checkvalve.events.imports.formats import FORMATS
 from checkvalve.events.imports.known import Keyer
-from checkvalve.events.imports.types import Context, Format, Moment, Piece
+from checkvalve.events.imports.types import Context, Format, Moment, Piece, Said
 
 BATCH_RECORDS = 500
 BATCH_BYTES = 4 * 1024 * 1024
@@ -40,7 +40,10 @@ Progress = Callable[[int], None]  # bytes of the file read so far
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What the person asked for. `zone`, `day_first`, `started_ms` as in `events.imports.types.Context`."""
+    """What the person asked for. `zone`, `day_first`, `started_ms` as in `events.imports.types.Context`.
+
+    `whole`: nobody writes to the file any more, so its last line is a record even without an end.
+    """
 
     path: Path
     format: str
@@ -49,6 +52,7 @@ class Wanted:
     zone: str = "UTC"
     day_first: bool | None = None
     started_ms: int | None = None
+    whole: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,20 +82,13 @@ class Target(Protocol):
 
 def import_file(settings: Settings, wanted: Wanted, progress: Progress) -> Result:
     """EngineError, with nothing stored, when the file, the format or an option is wrong."""
-    if wanted.format not in FORMATS:
-        raise EngineError("bad_format", f"{wanted.format[:40]!r} is not known; known: {', '.join(FORMATS)}")
-    source = source_of(wanted.format, wanted.name)
-    where = zone(wanted.zone)
-    written = _written_ms(wanted.path)
-    with prepared(settings) as state:
-        site, _ = chosen_site(state, wanted.site)
-    context = Context(zone=where, day_first=wanted.day_first, started_ms=wanted.started_ms, written_ms=written)
-    keyer = Keyer(load_identity(settings.data).repeat_key, source, site)
-    result = Result(format=wanted.format, source=source, site=site)
+    reading = reading_of(settings, wanted)
+    result = reading.result
     with _opened(wanted, progress) as pieces:
-        records = _records(FORMATS[wanted.format], pieces, context, keyer, result, wanted)
+        checked = _checked(reading.format, _ended(pieces, wanted, reading), reading.context)
+        records = (reading.record(read.piece, read.said) for read in checked)
         with _target(settings) as target:
-            for batch in _batches(records):
+            for batch in batches(records):
                 new, known = target.put(batch)
                 result.entries += new
                 result.known += known
@@ -100,38 +97,77 @@ def import_file(settings: Settings, wanted: Wanted, progress: Progress) -> Resul
     return result
 
 
-def _records(
-    form: Format, pieces: Iterator[Piece], context: Context, keyer: Keyer, result: Result, wanted: Wanted
-) -> Iterator[bytes]:
-    """The records as they go into the log. EngineError when the file is plainly of another format."""
+def reading_of(settings: Settings, wanted: Wanted) -> "Reading":
+    """EngineError when the format or an option is wrong, or there is no such file."""
+    if wanted.format not in FORMATS:
+        raise EngineError("bad_format", f"{wanted.format[:40]!r} is not known; known: {', '.join(FORMATS)}")
+    source = source_of(wanted.format, wanted.name)
+    where = zone(wanted.zone)
+    written = _written_ms(wanted.path)
+    with prepared(settings) as state:
+        site, _ = chosen_site(state, wanted.site)
+    return Reading(
+        wanted=wanted,
+        format=FORMATS[wanted.format],
+        context=Context(zone=where, day_first=wanted.day_first, started_ms=wanted.started_ms, written_ms=written),
+        keyer=Keyer(load_identity(settings.data).repeat_key, source, site),
+        result=Result(format=wanted.format, source=source, site=site),
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Reading:
+    """One file on its way in: what knows its records again and counts them, in their order."""
+
+    wanted: Wanted
+    format: Format
+    context: Context
+    keyer: Keyer
+    result: Result
     last: Moment | None = None
-    for read in _checked(form, pieces, context):
-        piece, said = read.piece, read.said
+
+    def record(self, piece: Piece, said: Said | Malformed) -> bytes:
+        """The next record as it goes into the log."""
         moment = None if isinstance(said, Malformed) else said.moment
         own_time = moment is not None
-        if moment is None and form.in_order and last is not None:
-            moment = replace(last, within_ms=None)
-        last = moment or last
-        result.records += 1
-        result.malformed += isinstance(said, Malformed)
-        result.undated += not own_time
-        if moment is not None and own_time:
-            result.first_ms = min(moment.ms, result.first_ms or moment.ms)
-            result.last_ms = max(moment.ms, result.last_ms or moment.ms)
+        if moment is None and self.format.in_order and self.last is not None:
+            moment = replace(self.last, within_ms=None)
+        self.last = moment or self.last
+        self._count(said, moment if own_time else None)
         head = Head(
-            format=form.name,
-            source=result.source,
-            site=result.site,
-            key=keyer.next(piece.raw, own_time or (not isinstance(said, Malformed) and said.unique)),
+            format=self.format.name,
+            source=self.result.source,
+            site=self.result.site,
+            key=self.keyer.next(piece.raw, own_time or (not isinstance(said, Malformed) and said.unique)),
             line=piece.number,
-            zone=wanted.zone,
+            zone=self.wanted.zone,
             time=moment.ms if moment else None,
             within=moment.within_ms if moment else None,
-            day_first=wanted.day_first,
+            day_first=self.wanted.day_first,
             columns=piece.columns,
             table=piece.table,
         )
-        yield wrap(Imported(head=head, raw=piece.raw))
+        return wrap(Imported(head=head, raw=piece.raw))
+
+    def _count(self, said: Said | Malformed, own: Moment | None) -> None:
+        result = self.result
+        result.records += 1
+        result.malformed += isinstance(said, Malformed)
+        result.undated += own is None
+        if own is not None:
+            result.first_ms = min(own.ms, result.first_ms or own.ms)
+            result.last_ms = max(own.ms, result.last_ms or own.ms)
+
+
+def _ended(pieces: Iterator[Piece], wanted: Wanted, reading: Reading) -> Iterator[Piece]:
+    """Without a last record of which more may come: read now and again when it is whole, it would be two."""
+    for piece in pieces:
+        form = reading.format
+        if piece.ended or wanted.whole or not (form.by_line or isinstance(form.read(piece, reading.context), Malformed)):
+            yield piece
+        else:
+            note = f"line {piece.number} has no end yet and was left out; give the file again later, or with --whole"
+            reading.result.notes.append(note)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +195,7 @@ def _checked(form: Format, pieces: Iterator[Piece], context: Context) -> Iterato
         raise EngineError("wrong_format", f"this is no {form.title}: line {held[0].piece.number}: {why}; nothing was stored")
 
 
-def _batches(records: Iterable[bytes]) -> Iterator[list[bytes]]:
+def batches(records: Iterable[bytes]) -> Iterator[list[bytes]]:
     batch: list[bytes] = []
     size = 0
     for record in records:
@@ -199,8 +235,11 @@ def _opened(wanted: Wanted, progress: Progress) -> Iterator[Iterator[Piece]]:
             if magic == b"SQLite format 3\0":
                 yield _database_rows(wanted.path, wanted.format)
                 return
-            text = gzip.GzipFile(fileobj=file) if magic[:2] == b"\x1f\x8b" else file
-            yield _Counting(file, progress).step(form.cut(text))  # type: ignore[arg-type] # it reads like a file
+            if magic[:2] == b"\x1f\x8b":
+                packed = form.cut(gzip.GzipFile(fileobj=file))  # type: ignore[arg-type] # it reads like a file
+                yield _Counting(file, progress).step(replace(piece, ended=True) for piece in packed)
+            else:
+                yield _Counting(file, progress).step(form.cut(file))
     except (OSError, EOFError) as error:
         what = error.strerror if isinstance(error, OSError) and error.strerror else "is damaged or ends too early"
         raise EngineError("no_file", f"{wanted.path}: {what}") from error
@@ -275,7 +314,7 @@ def _target(settings: Settings) -> Iterator[Target]:
         if not api.answers():
             raise
         try:
-            yield _RunningCore(api)
+            yield RunningCore(api)
         finally:
             api.close()
         return
@@ -285,7 +324,7 @@ def _target(settings: Settings) -> Iterator[Target]:
         own.close()
 
 
-class _RunningCore:
+class RunningCore:
     def __init__(self, api: LocalApi) -> None:
         self._api = api
 

@@ -52,6 +52,17 @@ def test_a_file_that_grew_an_overlapping_one_and_a_packed_one_bring_only_what_is
     assert shop.rows("SELECT count(*) FROM events") == [(460,)]
 
 
+def test_a_line_whose_end_is_not_written_yet_waits_and_is_never_two(shop: Installation, tmp_path: Path) -> None:
+    whole = access(3)
+    for cut in (len(whole) - 60, len(whole) - 1):  # one reads like a whole line already
+        first = shop.ingest(write(tmp_path / "access.log", whole[:cut]), "combined")
+        assert first["malformed"] == 0 and any("has no end yet" in note for note in first["notes"])
+    assert shop.ingest(write(tmp_path / "access.log", whole), "combined")["entries"] == 1
+    assert shop.rows("SELECT count(*) FROM events") == [(3,)]
+    closed = write(tmp_path / "closed.log", access(4)[:-1])
+    assert shop.ingest(closed, "combined", "--whole")["entries"] == 1
+
+
 def test_two_machines_with_equal_lines_are_two_sources(shop: Installation, tmp_path: Path) -> None:
     log = write(tmp_path / "a", access(10))
     assert [shop.ingest(log, "combined", "--source", name)["entries"] for name in ("web1", "web2", "web1")] == [10, 10, 0]

@@ -62,4 +62,6 @@ def pattern(path: str) -> str:
     return "/" + "/".join("{n}" if _NUMBER.fullmatch(p) else p if _PLAIN.fullmatch(p) else "{…}" for p in parts)
 
 
-FORMAT = Format(name="combined", title="web server access log", cut=cutting.lines, read=read, in_order=True)
+FORMAT = Format(
+    name="combined", title="web server access log", cut=cutting.lines, read=read, followed=True, by_line=True, in_order=True
+)

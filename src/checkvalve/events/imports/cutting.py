@@ -29,7 +29,7 @@ def lines(file: BinaryIO) -> Iterator[Piece]:
         whole = raw.endswith(b"\n")
         kept = raw.rstrip(b"\r\n")
         if kept.strip():
-            yield Piece(raw=kept, number=number)
+            yield Piece(raw=kept, number=number, ended=whole or len(raw) >= MAX_RECORD)
 
 
 def csv_rows(file: BinaryIO) -> Iterator[Piece]:
@@ -40,12 +40,12 @@ def csv_rows(file: BinaryIO) -> Iterator[Piece]:
         if not held:
             first = number
         held += line
-        if _closed(held) or len(held) >= MAX_RECORD:
+        if (_closed(held) and line.endswith(b"\n")) or len(held) >= MAX_RECORD:
             if held.strip():
                 yield Piece(raw=held.rstrip(b"\r\n"), number=first)
             held = b""
     if held.strip():
-        yield Piece(raw=held.rstrip(b"\r\n"), number=first)
+        yield Piece(raw=held, number=first, ended=False)
 
 
 def _closed(row: bytes) -> bool:
@@ -81,7 +81,7 @@ def json_records(file: BinaryIO) -> Iterator[Piece]:
         raw = piece.raw.removeprefix(b"\xef\xbb\xbf").strip()
         raw = raw.removeprefix(b"[").removesuffix(b"]").strip().strip(b",").strip()
         if raw:
-            yield Piece(raw=raw, number=piece.number)
+            yield Piece(raw=raw, number=piece.number, ended=piece.ended)
 
 
 def export_rows(tables: tuple[str, ...]) -> Callable[[BinaryIO], Iterator[Piece]]:

@@ -33,5 +33,9 @@ class Keyer:
             self._last = self._hash(b"chained", self._last + digest)
         return self._last.hex()
 
+    def next_file(self) -> None:
+        """The records of a file that goes on where the last one ended: equal ones of one moment stay as many as they are."""
+        self._last = b""
+
     def _hash(self, what: bytes, message: bytes) -> bytes:
         return hashlib.blake2b(message, key=self._secret, digest_size=16, person=what).digest()

@@ -130,4 +130,6 @@ def _duration(text: str) -> int:
         return 0
 
 
-FORMAT = Format(name="model-server", title="model server log", cut=cutting.lines, read=read, in_order=True)
+FORMAT = Format(
+    name="model-server", title="model server log", cut=cutting.lines, read=read, followed=True, by_line=True, in_order=True
+)

@@ -21,4 +21,4 @@ def read(piece: Piece, _context: Context) -> Said | Malformed:
     )
 
 
-FORMAT = Format(name="ocsf", title="OCSF events", cut=cutting.json_records, read=read)
+FORMAT = Format(name="ocsf", title="OCSF events", cut=cutting.json_records, read=read, followed=True)

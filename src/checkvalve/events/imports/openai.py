@@ -134,4 +134,4 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-FORMAT = Format(name="openai", title="requests and answers of a model", cut=cutting.json_records, read=read)
+FORMAT = Format(name="openai", title="requests and answers of a model", cut=cutting.json_records, read=read, followed=True)

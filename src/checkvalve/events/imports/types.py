@@ -12,13 +12,15 @@ from checkvalve.events.event import Malformed
 class Piece:
     """One record of a file: `raw` as it stands there, the number of its first line (from 1).
 
-    `columns` and `table` say what a row's values are, for rows of CSV and SQL.
+    `columns` and `table` say what a row's values are, for rows of CSV and SQL. `ended`: the end of its line is there, so that
+    nothing more of it can come.
     """
 
     raw: bytes
     number: int
     columns: tuple[str, ...] = ()
     table: str = ""
+    ended: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +65,16 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    """`cut` never loses a byte that says something; `read` never raises on what a file may hold."""
+    """`cut` never loses a byte that says something; `read` never raises on what a file may hold.
+
+    `followed`: a program writes such a file line by line while it runs. `by_line`: the beginning of a record may read like a
+    whole one, so that only the end of its line says that it is whole.
+    """
 
     name: str
     title: str  # as people call the program
     cut: Callable[[BinaryIO], Iterator[Piece]]
     read: Callable[[Piece, Context], Said | Malformed]
+    followed: bool = False
+    by_line: bool = False
     in_order: bool = False  # records follow each other in time: one without a time came at or after the one before
