@@ -109,11 +109,14 @@ def look(settings: Settings, path: str, site: str | None) -> dict[str, Any]:
     """Canaries in files that should hold none: a web root, an export, a dump, a leaked file somebody sent."""
     with offline.opened(settings) as state, state.read() as db:
         register = register_of(db, site)
+    seed = offline.identity_of(settings).canary_seed
+    names = {s: canary(seed, s).name.split()[-1].lower().encode() for ref, _ in register.export() if (s := store_of(ref))}
     found, files, partly = [], 0, 0
     for file in _files(Path(path)):
         files += 1
         partly += file.stat().st_size > MAX_READ
-        found += [{"file": str(file), "store": store} for store in sorted(stores_in(_text(file), register))]
+        stores = _stores_in_binary(file, names) if _is_binary(file) else stores_in(_text(file), register)
+        found += [{"file": str(file), "store": store} for store in sorted(stores)]
     return {"files": files, "partly": partly, "found": found}
 
 
@@ -149,6 +152,23 @@ def _files(path: Path) -> Iterator[Path]:
         if number >= MAX_FILES:
             raise EngineError("too_many", f"more than {MAX_FILES} files; name a directory further down")
         yield file
+
+
+def _is_binary(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return b"\0" in opened.read(8192)
+
+
+def _stores_in_binary(file: Path, names: dict[str, bytes]) -> set[str]:
+    """By the canaries' last names as they are: words and disguises are for text."""
+    longest = max(map(len, names.values()), default=0)
+    found, tail = set(), b""
+    with file.open("rb") as opened:
+        for _ in range(MAX_READ // READ):
+            data = tail + opened.read(READ).lower()
+            found |= {store for store, name in names.items() if name in data}
+            tail = data[-longest:]
+    return found
 
 
 def _text(file: Path) -> Iterator[str]:

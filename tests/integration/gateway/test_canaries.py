@@ -48,6 +48,10 @@ def test_files_that_hold_a_canary_are_named(own_stack: Stack) -> None:
     told = json.loads(looked.stdout)
     assert [(f["file"].rpartition("/")[2], f["store"]) for f in told["found"]] == [("export.csv", "dataset:orders")]
     assert (looked.returncode, told["files"], told["partly"]) == (1, 2, 0)
+    (directory / "uploads" / "backup.db").write_bytes(b"\0" * 2**20 + planted["email"].encode() + b"\0" * 2**20)
+    looked = stack.core.run("canary", "look", str(directory / "uploads" / "backup.db"), "--json")
+    assert [f["store"] for f in json.loads(looked.stdout)["found"]] == ["dataset:orders"]
+    (directory / "uploads" / "backup.db").unlink()
     (directory / "uploads" / "export.csv").unlink()
     (directory / "link").unlink()
     assert stack.core.run("canary", "look", str(directory)).returncode == 0
