@@ -67,7 +67,7 @@ def _list(arguments: argparse.Namespace) -> int:
     runs = exercise_report.past(_home(arguments))
     if arguments.json:
         told = [{"id": s.id, "title": s.title, "form": s.form, "lasts": s.lasts, "roles": list(s.roles)} for s in scenarios]
-        done = [{n: r[n] for n in ("id", "scenario", "players", "seed", "score", "case")} for r in runs]
+        done = [{n: r[n] for n in ("id", "scenario", "players", "seed", "score", "cases")} for r in runs]
         print_json({"scenarios": told, "exercises": done})
         return OK
     for s in scenarios:

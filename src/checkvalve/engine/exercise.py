@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from sqlalchemy import Connection, select
 
-from checkvalve.engine import cases, casework, exercise_acts, exercise_log, exercise_shop, paging_rota
+from checkvalve.engine import cases, casework, exercise_log, exercise_shop, paging_rota
 from checkvalve.engine.core import Core, open_core
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.exercise_clock import Clock
@@ -72,7 +72,7 @@ class Record:
     measures: Measures
     score: Score
     marks: tuple[Mark, ...]
-    case: Incident | None
+    cases: tuple[Incident, ...]
     pages: tuple[tuple[str, str], ...]
 
 
@@ -135,14 +135,11 @@ def _core(
 
 def _record(plan: Plan, name: str, directory: Path, core: Core, start: int, end: int, postbox: Postbox) -> Record:
     marks = exercise_log.marks(core)
-    newest = exercise_acts.newest(core)
-    clocks: list[tuple[str, str, int]] = []
-    incident = None
     with core.state.read() as db:
-        if newest is not None:
-            incident = cases.load(db, newest)
-            assert incident is not None
-            clocks = [(c.regime, c.clock, c.due_ms) for c in casework.running_clocks(db, incident, end)]
+        known = [
+            cases.incident_of(s) for s in db.scalars(select(incidents.c.state).order_by(incidents.c.opened_ms, incidents.c.id))
+        ]
+        clocks = [(i.id, c.regime, c.clock, c.due_ms) for i in known for c in casework.running_clocks(db, i, end)]
     return Record(
         id=name,
         directory=directory,
@@ -154,7 +151,7 @@ def _record(plan: Plan, name: str, directory: Path, core: Core, start: int, end:
         measures=measure(marks, clocks, end, real=plan.scenario.real),
         score=score(plan.scenario, marks, end),
         marks=tuple(marks),
-        case=incident,
+        cases=tuple(known),
         pages=tuple(postbox.taken),
     )
 

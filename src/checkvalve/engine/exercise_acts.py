@@ -1,15 +1,18 @@
-"""What a decision in an exercise does in the product: the same calls as the console's and the command line's."""
+"""What a decision in an exercise does in the product: the same calls as the console's and the command line's.
+
+What people state (awareness, reasons, filings, closing) they state for every open case; a playbook is started for the newest.
+"""
 
 from sqlalchemy import select
 
-from checkvalve.engine import decisions, paging, responding, statements
+from checkvalve.engine import cases, decisions, paging, responding, statements
 from checkvalve.engine.core import Core
 from checkvalve.engine.errors import EngineError
 from checkvalve.exercises.scenario import Act
 from checkvalve.incidents.case import IncidentError
 from checkvalve.incidents.case import change as checked
 from checkvalve.regimes.law import RegimeError
-from checkvalve.store.schema import commands, incidents
+from checkvalve.store.schema import commands, incidents, sites
 
 REFUSED = (EngineError, IncidentError, RegimeError)
 
@@ -20,36 +23,39 @@ async def act(core: Core, wanted: Act, by: str, tokens: list[str], reference: st
         for token in tokens:
             await paging.acknowledge(core, token)
         return "" if tokens else "nobody was paged"
-    case = newest(core)
-    if case is None and wanted.enter is None:
-        return "there is no case"
+    known = open_cases(core)
     try:
-        return await _on_case(core, wanted, case or "", by, reference)
+        if wanted.enter is not None:
+            await statements.stated(core, statements.Entered(site=_site(core), given=wanted.enter, by=by))
+        elif not known:
+            return "there is no case"
+        elif wanted.playbook is not None:
+            await responding.start(core, responding.Starting(case=known[-1], playbook=wanted.playbook, by=by))
+        else:
+            for case in known:
+                await _on_case(core, wanted, case, by, reference)
     except REFUSED as error:
         return str(error)[:300]
+    return ""
 
 
-def newest(core: Core) -> str | None:
-    """The case of the exercise that was opened last."""
+def open_cases(core: Core) -> list[str]:
+    """Those of the exercise, the newest last."""
+    query = select(incidents.c.id).where(incidents.c.open).order_by(incidents.c.opened_ms, incidents.c.id)
     with core.state.read() as db:
-        return db.scalar(select(incidents.c.id).order_by(incidents.c.opened_ms.desc(), incidents.c.id.desc()).limit(1))
+        return list(db.scalars(query))
 
 
-async def _on_case(core: Core, wanted: Act, case: str, by: str, reference: str) -> str:
-    now = core.now_ms()
+async def _on_case(core: Core, wanted: Act, case: str, by: str, reference: str) -> None:
     if wanted.aware is not None:
-        await _change(core, case, "aware_set", by, aware_ms=now, why=wanted.aware)
-    elif wanted.playbook is not None:
-        await responding.start(core, responding.Starting(case=case, playbook=wanted.playbook, by=by))
+        await _change(core, case, "aware_set", by, aware_ms=core.now_ms(), why=wanted.aware)
     elif wanted.approve is not None:
         for command in _waiting(core, case, "approval"):
             await responding.answer(core, command, approved=wanted.approve, reason="EXERCISE", by=by)
     elif wanted.tasks is not None:
         for command in _waiting(core, case, "manual"):
-            await core.decide([decisions.draft("task_done", at_ms=now, by=by, command=command, note=wanted.tasks)])
-    elif wanted.enter is not None:
-        site = _site(core)
-        await statements.stated(core, statements.Entered(site=site, given=wanted.enter, by=by))
+            done = {"command": command, "note": wanted.tasks}
+            await core.decide([decisions.draft("task_done", at_ms=core.now_ms(), by=by, **done)])
     elif wanted.severity is not None:
         await statements.stated(core, statements.Reasoned(case=case, reason=wanted.severity, by=by))
     elif wanted.notify is not None:
@@ -65,12 +71,9 @@ async def _on_case(core: Core, wanted: Act, case: str, by: str, reference: str) 
     elif wanted.close is not None:
         await _change(core, case, "note", by, text=wanted.close)
         await _change(core, case, "closed", by, reason=wanted.close)
-    return ""
 
 
 async def _change(core: Core, case: str, kind: str, by: str, **data: object) -> None:
-    from checkvalve.engine import cases
-
     with core.state.read() as db:
         incident = cases.load(db, case)
     assert incident is not None
@@ -85,7 +88,5 @@ def _waiting(core: Core, case: str, kind: str) -> list[str]:
 
 
 def _site(core: Core) -> str:
-    from checkvalve.store.schema import sites
-
     with core.state.read() as db:
         return str(db.scalar(select(sites.c.site)))

@@ -26,7 +26,13 @@ def keep(home: Settings, record: Record) -> dict[str, Any]:
     """Write the record into the exercise's directory; what `read` gives."""
     about = {"players": record.players, "seed": record.seed, "start_ms": record.start_ms, "end_ms": record.end_ms}
     shown = view(record.id, record.scenario, record.score, record.measures, record.marks, about)
-    told = Told(exercise=record.id, scenario=record.scenario, case=record.case, measures=record.measures, marks=record.marks)
+    told = Told(
+        exercise=record.id,
+        scenario=record.scenario,
+        case=record.cases[0] if record.cases else None,
+        measures=record.measures,
+        marks=record.marks,
+    )
     body: dict[str, Any] = {
         "exercise": f"EXERCISE {record.id}",
         "id": record.id,
@@ -36,7 +42,7 @@ def keep(home: Settings, record: Record) -> dict[str, Any]:
         "measures": msgspec.to_builtins(record.measures, str_keys=True),
         "expectations": {r.expectation.id: r.status for r in record.score.results},
         "decisions": {c.decision: c.option for c in record.score.choices},
-        "case": record.case.id if record.case else None,
+        "cases": [c.id for c in record.cases],
         "pages": [title for title, _ in record.pages],
         "view": shown,
         "veris": veris(told),
@@ -128,7 +134,7 @@ def _docx(_: Mapping[str, Any], shown: Mapping[str, Any]) -> bytes:
     document.add_paragraph(shown["summary"])
     for heading, columns, rows in _tables(shown):
         document.add_heading(heading, level=2)
-        table = document.add_table(rows=1, cols=len(columns), style="Light Grid Accent 1")
+        table = document.add_table(rows=1, cols=len(columns), style="Table Grid")
         for cell, name in zip(table.rows[0].cells, columns, strict=True):
             cell.text = name
         for row in rows:

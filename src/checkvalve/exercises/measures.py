@@ -15,6 +15,7 @@ FILLED_AT_H: Final = (24, 48, 72)
 class Margin:
     """Time left of a clock when its notice was filed, else at the end. Negative: late. `declined`: none is due."""
 
+    case: str
     regime: str
     clock: str
     left_ms: int
@@ -47,8 +48,8 @@ class Measures:
     pages: int
 
 
-def measure(marks: Sequence[Mark], clocks: Iterable[tuple[str, str, int]], end_ms: int, *, real: bool) -> Measures:
-    """`clocks`: (regime, clock, due in ms) of the case as they stand at the end."""
+def measure(marks: Sequence[Mark], clocks: Iterable[tuple[str, str, str, int]], end_ms: int, *, real: bool) -> Measures:
+    """`clocks`: (case, regime, clock, due in ms) of every case as they stand at the end."""
     opened = first(marks, "opened")
     start = opened.at_ms if opened else end_ms
     seen = int(opened.data["first_seen_ms"]) if opened else 0
@@ -83,12 +84,13 @@ def _closes(mark: Mark) -> bool:
     return mark.kind == "order_issued" and mark.data["order"]["action"] not in ("release", "log_only")
 
 
-def _margin(marks: Sequence[Mark], regime: str, clock: str, due_ms: int, end_ms: int) -> Margin:
-    filed = [m for m in marks if m.kind == "notice_filed" and (m.data["regime"], m.data["clock"]) == (regime, clock)]
-    choices = [m for m in marks if m.kind == "notice_decided" and m.data["regime"] == regime]
+def _margin(marks: Sequence[Mark], case: str, regime: str, clock: str, due_ms: int, end_ms: int) -> Margin:
+    mine = [m for m in marks if m.kind in ("notice_filed", "notice_decided") and m.data["incident"] == case]
+    filed = [m for m in mine if m.kind == "notice_filed" and (m.data["regime"], m.data["clock"]) == (regime, clock)]
+    choices = [m for m in mine if m.kind == "notice_decided" and m.data["regime"] == regime]
     at = filed[0].at_ms if filed else end_ms
     declined = not filed and bool(choices) and not choices[-1].data["notify"]
-    return Margin(regime=regime, clock=clock, left_ms=due_ms - at, filed=bool(filed), declined=declined)
+    return Margin(case=case, regime=regime, clock=clock, left_ms=due_ms - at, filed=bool(filed), declined=declined)
 
 
 def _filled(marks: Sequence[Mark], at_ms: int) -> int | None:

@@ -64,7 +64,7 @@ def view(
         "counts": _counts(measures),
         "clocks": [
             {
-                "name": f"{m.regime}, {m.clock}",
+                "name": f"{m.case}: {m.regime}, {m.clock}",
                 "value": "no notice is due" if m.declined else ("" if m.filed else "not filed; ") + margin(m.left_ms),
                 "good": m.declined or (m.filed and m.left_ms >= 0),
             }

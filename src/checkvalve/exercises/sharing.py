@@ -19,7 +19,7 @@ TLP_CREATED: Final = "2022-10-01T00:00:00.000Z"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """`case` None: no case was opened."""
+    """`case`: the first one; None when none was opened."""
 
     exercise: str
     scenario: Scenario
@@ -44,7 +44,13 @@ def veris(told: Told) -> dict[str, Any]:
         "security_incident": "Confirmed" if scenario.real else "False positive",
         "confidence": "High",
         "summary": f"EXERCISE. {scenario.summary}",
-        "victim": {"victim_id": VICTIM, "employee_count": "1 to 10", "industry": "454110", "country": ["Unknown"]},
+        "victim": {
+            "victim_id": VICTIM,
+            "employee_count": "1 to 10",
+            "industry": "454110",
+            "government": ["NA"],
+            "country": ["Unknown"],
+        },
         "actor": {said.actor: actor},
         "action": {said.action: action},
         "asset": {"assets": [{"variety": said.asset}], "cloud": ["Unknown"]},
