@@ -1,4 +1,4 @@
-"""checkvalve modelstate enrol | snapshot | serve | scan | list | find | verify | restore | bom | seal | forget."""
+"""checkvalve modelstate enrol | snapshot | serve | scan | list | find | verify | restore | probe | bom | seal | forget."""
 
 import argparse
 import os
@@ -6,12 +6,22 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
 from checkvalve import __version__
@@ -31,6 +41,11 @@ from checkvalve.regimes.deadline import parse_time, rfc3339
 if TYPE_CHECKING:
     from checkvalve.engine.offline import Person
 
+PROBED: Final = {
+    "suspicious": "[red]suspicious  [/red]",
+    "nothing_seen": "[green]nothing seen[/green]",
+    "not_assessed": "[yellow]not assessed[/yellow]",
+}
 DEFAULT_SERVER: Final = "127.0.0.1:8472"
 LISTED: Final = 1000  # documents of one state that are named; all are counted
 
@@ -70,6 +85,19 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     )
 
     brought.add_argument("--case", metavar="CASE", help="for the log: in which case")
+
+    probed = action("probe", _probe, "does a model server answer, and does it know values by heart? Before it is put to work")
+    probed.add_argument("url", metavar="URL", help="llama.cpp's server with the state that was brought back, on another port")
+    probed.add_argument("values", nargs="*", metavar="VALUE", help="numbers, canaries; - reads them from stdin, one a line")
+    probed.add_argument(
+        "--prefix", default="My number is ", metavar="TEXT", help="the words before the value (default: %(default)r)"
+    )
+    probed.add_argument(
+        "--others", type=int, default=50, metavar="N", help="how many others each is compared with (default: 50)"
+    )
+    probed.add_argument(
+        "--decoys", metavar="FILE", help="values nobody can have trained on, one a line: for names and addresses"
+    )
 
     described = action("bom", _bom, "a signed state as a CycloneDX ML-BOM")
     described.add_argument("state", metavar="STATE")
@@ -414,6 +442,38 @@ def _log(arguments: argparse.Namespace, what: Any, states: dict[str, str] | list
 
     case = getattr(arguments, "case", None)
     return tell(data_dir(arguments.data), Told(what=what, by="user:cli", states=states, case=case, sha256=sha256))
+
+
+def _probe(arguments: argparse.Namespace) -> int:
+    from checkvalve.engine import probing  # slow to import
+
+    if not probing.MIN <= arguments.others <= probing.MAX:
+        raise EngineError("bad_number", f"--others is a number from {probing.MIN} to {probing.MAX}")
+    values = [v.strip() for given in arguments.values for v in (sys.stdin if given == "-" else [given]) if v.strip()]
+    decoys = [line for line in _text(arguments.decoys).splitlines() if line.strip()] if arguments.decoys else []
+    answers = probing.smoke(arguments.url)
+    columns = (TextColumn("asked"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=arguments.json or not console.is_terminal, transient=True) as progress:
+        task = progress.add_task("asked", total=None)
+        found = probing.probe(
+            arguments.url,
+            values,
+            arguments.prefix,
+            arguments.others,
+            decoys,
+            lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    bad = answers.answered < answers.asked or any(p.verdict == "suspicious" for p in found)
+    if arguments.json:
+        told = [{"value": n, **p.as_json()} for n, p in enumerate(found, start=1)]
+        print_json({"smoke": asdict(answers), "probes": told, "limits": list(probing.LIMITS)})
+        return NO if bad else OK
+    console.print(f"answers: {answers.answered} of {answers.asked} questions, the slowest in {answers.slowest_ms} ms")
+    for number, p in enumerate(found, start=1):  # by its place: a value of somebody's does not go to the screen
+        console.print(f"{PROBED[p.verdict]}  value {number}: {p.why}", soft_wrap=True)
+    for limit in probing.LIMITS if found else ():
+        console.print(f"    {limit}", soft_wrap=True)
+    return NO if bad else OK
 
 
 def _bom(arguments: argparse.Namespace) -> int:

@@ -22,9 +22,9 @@ from checkvalve.cli.main import run
 
 ALL = dict(leaves())
 SERVERS = {("up",), ("core",), ("gateway",), ("modelstate", "serve"), ("evidence", "tail")}  # they run until they are stopped
-# Of these: `upstream` needs a running gateway (tests/integration/gateway), the first asks somebody outside, the others need a step that waits or a file that was edited; they are tested in
-# tests/integration/custody, console and notices.
-OUTSIDE = {("evidence", "anchor"), ("case", "approve"), ("case", "reject"), ("notice", "edited")}
+# These need somebody outside, a running gateway or model, a step that waits, an edited file; they are tested in
+# tests/integration/custody, gateway, modelstates, console and notices.
+OUTSIDE = {("modelstate", "probe"), ("evidence", "anchor"), ("case", "approve"), ("case", "reject"), ("notice", "edited")}
 OUTSIDE |= {("upstream", action) for action in ("show", "switch", "back")}
 CASE, HOLD, DPO, SOMEBODY, STATE = "<case>", "<hold>", "<dpo>", "<somebody>", "<state>"
 AGE = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
