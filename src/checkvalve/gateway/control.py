@@ -279,7 +279,8 @@ class Control:
     # --- on disk -----------------------------------------------------------------------------------------------------
 
     def _save(self) -> None:
-        state = {"sites": self._sites, "orders": self._tokens, "released": sorted(self._released)}
+        good = [t for t in self._tokens if t not in self._refused]
+        state = {"sites": self._sites, "orders": good, "released": sorted(self._released)}
         write_private(self._file, msgspec.json.encode(state))
 
     def save_registers(self) -> None:

@@ -79,13 +79,19 @@ class LocalGateway:
 
     def order(self, action: str, **args: str) -> str:
         """Sign an order and have it in force; returns its id."""
+        self.apply(action, **args)
+        return self._newest
+
+    def apply(self, action: str, **args: str) -> list[tuple[str, str, str]]:
+        """What the gateway reports of an order: (id, status, detail)."""
         now = int(time.time())
         jti = f"ord-{next(self._numbers)}"
         payload = {"jti": jti, "iss": "core", "aud": SITE, "iat": now, "exp": now + 600, "hand": "gateway"}
         payload |= {"action": action, "args": args}
         self._tokens = [*self._tokens, jws.sign(payload, typ="checkvalve-order+jws", kid="core", key=self.core)]
-        self.run(lambda: self.control.apply_config(self._config(), now))
-        return jti
+        self._newest = jti
+        reports: list[tuple[str, str, str]] = self.run(lambda: self.control.apply_config(self._config(), now))
+        return reports
 
     def release_all(self) -> None:
         for jti in [o.jti for o in self.control.orders.values() if o.action != "release"]:

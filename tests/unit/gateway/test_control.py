@@ -8,7 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from checkvalve.events import jws
-from checkvalve.gateway.control import OPEN, Caller, Control, Hold, Policy, Target, canonical
+from checkvalve.gateway.control import ARGUMENTS, OPEN, Caller, Control, Hold, Policy, Target, canonical
+from checkvalve.playbooks.executable import ACTIONS
 
 NOW = 1_790_000_000
 SITE, OTHER = "s-aaaaaaaaaaaa", "s-bbbbbbbbbbbb"
@@ -219,3 +220,57 @@ def test_a_caller_is_whom_a_paired_shop_has_signed_for(control: Control) -> None
         assert (wrong.recipient, wrong.context, wrong.site) == ("anonymous", None, SITE)
         assert wrong.error
     assert control.caller(None, NOW).error == "no Checkvalve-Context header"
+
+
+def test_an_order_that_was_refused_is_not_in_force_after_a_restart(control: Control, tmp_path: Path) -> None:
+    wrong = order(action="route", args={"plugin": "chat", "to": "elsewhere"})
+    assert control.apply_config(config(wrong), NOW)[0][1] == "refused"
+    assert Control(tmp_path, CORE.public_key().public_bytes_raw()).policy(caller(), asked("smol"), NOW) == OPEN
+
+
+@pytest.mark.parametrize(
+    ("action", "args"),
+    [
+        ("route", {"plugin": "chat"}),
+        ("route", {"to": "safe"}),
+        ("redact", {"subject": "customer:7"}),
+        ("cut", {"category": "email"}),
+        ("refuse", {"plugin": "chat", "subject": "customer:7"}),
+        ("quarantine", {"plugin": "chat"}),
+        ("strip_context", {"digest": "ab" * 32}),
+    ],
+)
+def test_an_order_that_does_not_say_whose_requests_or_what_is_refused(
+    tmp_path: Path, action: str, args: dict[str, str]
+) -> None:
+    made = Control(tmp_path, CORE.public_key().public_bytes_raw(), ("safe",))
+    assert made.apply_config(config(order(action=action, args=args)), NOW)[0][1] == "refused"
+    assert made.policy(caller(), asked("smol"), NOW) == OPEN
+
+
+def test_the_narrowest_order_says_who_answers(tmp_path: Path) -> None:
+    made = Control(tmp_path, CORE.public_key().public_bytes_raw(), ("safe", "safer"))
+    wide = order("ord-1", action="route", args={"plugin": "chat", "to": "safe"})
+    narrow = order("ord-2", action="route", args={"plugin": "chat", "session": "5", "to": "safer"})
+    made.apply_config(config(narrow, wide), NOW)
+    assert made.policy(caller(), asked("smol"), NOW).to == "safe"
+    assert made.policy(caller(session="5"), asked("smol"), NOW).to == "safer"
+
+
+def test_the_linter_of_playbooks_knows_what_the_gateway_takes() -> None:
+    assert {a: args for a, args in ARGUMENTS.items() if a != "release"} == ACTIONS["gateway"]
+
+
+def test_a_policy_joined_to_another_is_as_strict_as_both() -> None:
+    one, other = held("redact", strip_tools=True, to="safe"), held("cut", uncached=True, to="other")
+    assert one.joined(other) == held("redact", "cut", strip_tools=True, uncached=True, to="safe")
+    assert one.joined(OPEN) == one
+    narrow = Policy(
+        mode="cut", holds=frozenset({Hold(mode="cut", subject="customer:7"), Hold(mode="redact", category="email")})
+    )
+    assert [narrow.over(*what) for what in (("customer:7", "name"), ("customer:8", "email"), ("customer:8", "name"))] == [
+        "cut",
+        "redact",
+        "pass",
+    ]
+    assert narrow.over(None, "secret") == "pass"
