@@ -23,6 +23,14 @@ def add_parsers(actions: Any, common: argparse.ArgumentParser) -> None:
     erase = actions.add_parser("erase", parents=[common], help="delete the keys of all records that hold a person")
     erase.add_argument("--subject", required=True, metavar="REF", help="as the exposures name them, e.g. customer:42")
     erase.add_argument("--reason", default="GDPR Art. 17", help="kept with the decision (default: %(default)s)")
+    erase.add_argument(
+        "--value",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="a name, an address, … of the person, as it may stand in a text",
+    )
+    erase.add_argument("--every-record", action="store_true", help="open each record and compare it (a minute for 100,000)")
     erase.set_defaults(run=_erase)
 
     rebuild = actions.add_parser("rebuild", parents=[common], help="make the sealed segments anew from the log (core stopped)")
@@ -55,7 +63,13 @@ def _find(arguments: argparse.Namespace) -> int:
 
 
 def _erase(arguments: argparse.Namespace) -> int:
-    asked = looking.Erasing(subject=arguments.subject, by=BY, reason=arguments.reason)
+    asked = looking.Erasing(
+        subject=arguments.subject,
+        by=BY,
+        reason=arguments.reason,
+        values=tuple(arguments.value),
+        thorough=arguments.every_record,
+    )
     answer = looking.erase(load_settings(data_dir(arguments.data)), asked)
     if arguments.json:
         print_json(answer)
@@ -63,6 +77,8 @@ def _erase(arguments: argparse.Namespace) -> int:
         console.print(f"{answer['records']} records of {answer['subject']} can never be read again (entry {answer['entry']})")
         if answer["kept"]:
             console.print(f"[red]{answer['kept']} more are kept[/red]: they also hold somebody for whom a legal hold stands")
+        for what in answer["not_searched"]:
+            console.print(f"[yellow]not searched:[/yellow] {what}")
     return NO if answer["kept"] else OK
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from checkvalve.engine import decisions, holds, retention, searching
+from checkvalve.engine import decisions, erasing, holds, retention, searching
 from checkvalve.engine.core import Core, open_core
 from checkvalve.engine.errors import EngineError, JournalError
 from checkvalve.engine.identity import load_identity
@@ -42,6 +42,8 @@ class Erasing(msgspec.Struct, frozen=True, kw_only=True):
     subject: str
     by: str
     reason: str
+    values: tuple[str, ...] = ()
+    thorough: bool = False
 
 
 class Holding(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,7 +143,10 @@ async def found(core: Core, asked: Looking) -> dict[str, Any]:
 
 async def erased(core: Core, asked: Erasing) -> dict[str, Any]:
     """`erase` in this core, as JSON."""
-    done = await _readable(searching.erase(core, core.asker, asked.subject, by=asked.by, reason=asked.reason))
+    work = erasing.erase(
+        core, core.asker, asked.subject, by=asked.by, reason=asked.reason, values=asked.values, thorough=asked.thorough
+    )
+    done = await _readable(work)
     return asdict(done)
 
 

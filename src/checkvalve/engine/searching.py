@@ -1,18 +1,16 @@
-"""Looking into sealed content and erasing it: `evidence find` and `evidence erase`, in a core that runs or was opened for it.
+"""Looking into sealed content: `evidence find`, in a core that runs or was opened for it.
 
-Reading is custody: who reads, why and what for is an entry before anything is opened. Erasing is a decision: it is an entry,
-with the numbers of the records, before the first key is deleted.
+Reading is custody: who reads, why and what for is an entry before anything is opened.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from sqlalchemy import select
 
-from checkvalve.engine import decisions, holds, imports
+from checkvalve.engine import imports
 from checkvalve.engine.errors import EngineError
 from checkvalve.events import event as ocsf
 from checkvalve.events.event import Event
@@ -21,15 +19,12 @@ from checkvalve.events.pseudonym import pseudonym
 from checkvalve.evidence import blind
 from checkvalve.store.asking import Asker
 from checkvalve.store.journal import Draft, Opened
-from checkvalve.store.questions import QUESTIONS, entries, value
-from checkvalve.store.schema import erased, subjects
+from checkvalve.store.questions import entries, value
 
 if TYPE_CHECKING:
     from checkvalve.engine.core import Core
 
 MAX_OPENED: Final = 10_000  # entries one search opens
-OPENED_AT_ONCE: Final = 200
-SAID: Final = ("email", "phone")  # categories that the blind index holds as the register does
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,20 +45,12 @@ class Found:
     access: int  # entry that says this was read
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Erased:
-    subject: str
-    records: int  # readable until now
-    kept: int  # left, because a legal hold for somebody else covers them
-    entry: int  # of the decision
-
-
 async def find(core: "Core", asker: Asker, text: str, *, reader: str, purpose: str, case: str | None) -> Found:
     """Where a value stands, every hit confirmed by opening the record. EngineError when there is nothing to look for."""
     sought = blind.sought(text)
     if sought is None:
         raise EngineError("bad_value", "there is no word, address or number in it to look for")
-    keys = _keys(core)
+    keys = index_keys(core)
     readings = [[blind.token(key, term) for term in reading] for key in keys for reading in sought.readings]
     candidates = [row["entry"] for row in await asyncio.to_thread(asker.ask, value(readings))]
     if len(candidates) > MAX_OPENED:
@@ -77,11 +64,11 @@ async def find(core: "Core", asker: Asker, text: str, *, reader: str, purpose: s
 def _confirmed(core: "Core", sought: blind.Sought, candidates: Sequence[int]) -> tuple[list[Hit], int]:
     """Hits (time and session still to come), and how many candidates are erased."""
     hits, lost = [], 0
-    for opened in _opened(core, candidates):
+    for opened in opened_ones(core, candidates):
         if opened.clear is None:
             lost += 1
             continue
-        fields = dict.fromkeys(field for field, said in _said(opened) if sought.within(said))
+        fields = dict.fromkeys(field for field, text in said(opened) if sought.within(text))
         hits += [Hit(entry=opened.number, time_ms=None, source=_source(opened), field=f, session=None) for f in fields]
     return hits, lost
 
@@ -92,13 +79,13 @@ def access_draft(now_ms: int, reader: str, numbers: Sequence[int], **why: Any) -
     return Draft(kind="access", source="core", seq=None, clear=clear, t=now_ms)
 
 
-def _keys(core: "Core") -> list[bytes]:
+def index_keys(core: "Core") -> list[bytes]:
     """Keys of the blind index: each site's, and that of events of no known site."""
     with core.state.read() as db:
         return [*core.pipeline.registers.keys(db), core.identity.repeat_key]
 
 
-def _opened(core: "Core", numbers: Sequence[int]) -> Iterator[Opened]:
+def opened_ones(core: "Core", numbers: Iterable[int]) -> Iterator[Opened]:
     for number in numbers:
         yield core.journal.read(number)
 
@@ -108,10 +95,10 @@ def _body(opened: Opened) -> Any:
     if opened.header.source.startswith(imports.PREFIX):
         return imports.searched(unwrap(opened.clear))
     parsed = ocsf.parse(opened.clear)
-    return parsed.body if isinstance(parsed, Event) else {}
+    return parsed.body if isinstance(parsed, Event) else {"raw": opened.clear.decode("utf-8", "replace")}
 
 
-def _said(opened: Opened) -> list[tuple[str, str]]:
+def said(opened: Opened) -> list[tuple[str, str]]:
     return blind.texts(_body(opened))
 
 
@@ -133,56 +120,3 @@ def _placed(asker: Asker, hits: list[Hit]) -> list[Hit]:
     nothing: dict[str, Any] = {}
     rows = [(hit, known.get(hit.entry, nothing)) for hit in hits]
     return [replace(hit, time_ms=row.get("time_ms"), session=row.get("session")) for hit, row in rows]
-
-
-async def erase(core: "Core", asker: Asker, subject: str, *, by: str, reason: str) -> Erased:
-    """Delete the keys of every record that holds this person. The log verifies as before; pseudonym rows stay.
-
-    A record that also holds somebody for whom a legal hold stands is kept, and counted.
-    """
-    held = await asyncio.to_thread(_held, core, asker, subject)
-    with core.state.read() as db:
-        held -= set(db.scalars(select(erased.c.entry)))
-    numbers = sorted(n for n in held if n < core.journal.size)
-    if not numbers:
-        raise EngineError(
-            "not_found", f"no readable record holds {subject}; a reference reads like customer:42 (see `evidence scope`)"
-        )
-    with core.state.read() as db:
-        holds.refuse(db, subject)
-        others = {h.subject for h in holds.standing(db) if h.subject is not None}
-    for other in others:
-        held -= await asyncio.to_thread(_held, core, asker, other)
-    kept, numbers = len(numbers), sorted(held.intersection(numbers))
-    kept -= len(numbers)
-    if not numbers:
-        raise EngineError("on_hold", f"all {kept} records also hold somebody for whom a hold stands; nothing was erased")
-    said = {"subject": subject, "entries": numbers, "reason": reason}
-    decided = await core.decide([decisions.draft("erased", at_ms=core.now_ms(), by=by, **said)])
-    records = await asyncio.to_thread(core.journal.erase, numbers)
-    return Erased(subject=subject, records=records, kept=kept, entry=decided[0])
-
-
-def _held(core: "Core", asker: Asker, subject: str) -> set[int]:
-    """Entries that hold a person: by their exposures and conversations, and by what the register knows of them."""
-    return {row["entry"] for row in asker.ask(QUESTIONS["held"], subject=subject)} | set(_naming(core, asker, subject))
-
-
-def _naming(core: "Core", asker: Asker, subject: str) -> Iterator[int]:
-    """Entries that say the person's registered e-mail address or telephone, whether or not that was an exposure."""
-    with core.state.read() as db:
-        registered = db.execute(select(subjects.c.site, subjects.c.ids).where(subjects.c.ref == subject)).all()
-        keys = {row.site: register.key for row in registered if (register := core.pipeline.registers.get(db, row.site))}
-    for row in registered:
-        ids = {(category, digest) for category, digest in row.ids if category in SAID}
-        if not ids or row.site not in keys:
-            continue
-        candidates = asker.ask(value([[blind.token_of(digest)] for _, digest in ids]))
-        for opened in _opened(core, [r["entry"] for r in candidates]):
-            if opened.clear is not None and ids & _pseudonyms(keys[row.site], opened):
-                yield opened.number
-
-
-def _pseudonyms(key: bytes, opened: Opened) -> set[tuple[str, str]]:
-    terms = set().union(*(blind.terms(text) for _, text in _said(opened)))
-    return {(category, pseudonym(key, category, normal)) for category, normal in terms if category in SAID}

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import insert
 
-from checkvalve.engine import searching
+from checkvalve.engine import erasing, searching
 from checkvalve.engine.core import Core, open_core
 from checkvalve.engine.decisions import draft
 from checkvalve.engine.sealing import Sealer
@@ -54,6 +54,11 @@ class Installation:
             **body,
         )
         return self._append(Draft(kind="event", source=sensor, seq=self.numbers[sensor], clear=line, t=self.now_ms))
+
+    def raw(self, line: bytes) -> int:
+        """Bytes of the shop's sensor that are no event."""
+        self.numbers[SHOP] += 1
+        return self._append(Draft(kind="event", source=SHOP, seq=self.numbers[SHOP], clear=line, t=self.now_ms))
 
     def _append(self, one: Draft) -> int:
         """Written with the others when something is asked."""
@@ -123,8 +128,11 @@ class Installation:
         why = {"reader": "user:dpo", "purpose": "test", "case": None} | why
         return self.working(lambda: searching.find(self.core, self.core.asker, value, **why))
 
-    def erase(self, subject: str) -> searching.Erased:
-        return self.working(lambda: searching.erase(self.core, self.core.asker, subject, by="user:dpo", reason="asked"))
+    def erase(self, subject: str, *values: str, thorough: bool = False) -> erasing.Erased:
+        asker = self.core.asker
+        return self.working(
+            lambda: erasing.erase(self.core, asker, subject, by="user:dpo", reason="asked", values=values, thorough=thorough)
+        )
 
     def working(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """While the core digests what it decides."""

@@ -137,6 +137,58 @@ def test_a_person_registered_after_the_leak_is_erased_too(here: Installation) ->
     assert here.core.journal.read(leak).clear is None
 
 
+ANNA = {"email": "anna.schmidt@example.com", "name": "Anna Schmidt", "address": "Musterweg 7"}
+
+
+def test_whoever_is_only_named_is_erased_too_once_a_record_shows_how_the_name_is_spelt(here: Installation) -> None:
+    early = here.inference("Who came?", "It was Schmidt, Anna. She left no number.")  # before she was registered
+    address = here.inference("Where to?", "Musterweg 7, second floor")
+    here.person("customer:7", **ANNA)
+    shown = here.inference("Who?", "anna.schmidt@example.com is Anna Schmidt")
+    other = here.inference("Who?", "Anna Berg and Karl Schmidt")
+    done = here.erase("customer:7")
+    gone = {n for n in (early, address, shown, other) if here.core.journal.read(n).clear is None}
+    assert gone == {shown, early}
+    assert len(done.not_searched) == 1 and done.not_searched[0].startswith("the address")
+    assert here.erase("customer:7", "musterweg 7", "Anna Schmidt").not_searched == []
+    assert here.core.journal.read(address).clear is None and here.core.journal.read(other).clear is not None
+
+
+def test_a_name_given_by_whoever_asks_is_looked_for_also_when_the_register_knows_nobody(here: Installation) -> None:
+    early = here.inference("Who came?", "Zoë Okafor did.")
+    with pytest.raises(EngineError, match="register knows nothing"):
+        here.erase("customer:9")
+    assert here.erase("customer:9", "Zoe Okafor").records == 1
+    assert here.core.journal.read(early).clear is None
+
+
+def test_each_record_may_be_opened_when_no_spelling_is_known(here: Installation) -> None:
+    early = here.inference("Who came?", "Anna Schmidt did.")
+    broken = here.raw(b"Anna Schmidt \xff")
+    here.person("customer:7", **ANNA)
+    with pytest.raises(EngineError, match="the name, of which only a pseudonym"):
+        here.erase("customer:7")
+    done = here.erase("customer:7", thorough=True)
+    assert (done.records, done.not_searched) == (2, [])
+    assert here.core.journal.read(early).clear is None and here.core.journal.read(broken).clear is None
+
+
+def test_opening_records_to_erase_is_a_reading_with_its_purpose(here: Installation) -> None:
+    entries = told(here)
+    here.erase("customer:7")
+    readings = [here.core.journal.read(n) for n in range(here.core.journal.size)]
+    said = [json.loads(r.clear or b"{}") for r in readings if r.header.kind == "access"]
+    assert said and all((s["by"], s["purpose"]) == ("user:dpo", "erasure of customer:7") for s in said)
+    assert {entries["leak"], entries["own"]} <= {n for s in said for n in s["entries"]}
+
+
+@pytest.mark.parametrize("value", ["Anna", "", "!!", "7"])
+def test_a_value_that_names_too_many_erases_nothing(here: Installation, value: str) -> None:
+    told(here)
+    with pytest.raises(EngineError, match="bad_value"):
+        here.erase("customer:7", value)
+
+
 def test_a_person_nobody_holds_is_said_so(here: Installation) -> None:
     told(here)
     with pytest.raises(EngineError, match="not_found"):
