@@ -39,7 +39,7 @@ from checkvalve.store.schema import incidents, sites, subjects
 from checkvalve.store.state import open_state
 
 T = TypeVar("T")
-ROTA: Final = {
+ROTA: Final[dict[str, Any]] = {
     "contacts": {name: {"urls": [f"json://{name}.exercise.invalid"]} for name in ("lead", "owner")},
     "rungs": [{"contacts": ["lead"], "wait_minutes": 10}, {"contacts": ["owner"], "wait_minutes": 10}],
     "monthly_test": False,

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import exists, select
 
-from checkvalve.engine import casework, decisions, exercise_acts
+from checkvalve.engine import cases, casework, decisions, exercise_acts, paging, runs
 from checkvalve.engine.core import Core
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.exercise_clock import Clock
@@ -22,11 +22,13 @@ from checkvalve.engine.worker import DRAFT_AFTER
 from checkvalve.events import event as ocsf
 from checkvalve.events.imports.envelope import Head, Imported, wrap
 from checkvalve.exercises.scenario import Condition, Decision, Effect, Inject, Leak, Option, Scenario, Told, span_ms
+from checkvalve.incidents.escalation import MARGINS_H
 from checkvalve.store.schema import commands, incidents, transitions
 
 HOUR_MS: Final = 3_600_000
 CLOSE_MS: Final = 2 * HOUR_MS  # so long the clock moves in small steps
 SMALL_MS: Final = 5 * 60_000
+UNANSWERED_MS: Final = 15 * 60_000  # a step while pages wait to be acknowledged
 TRADE_MS: Final = 6 * HOUR_MS
 SETTLE_S: Final = 60.0
 LOOK_S: Final = 1.0  # how often real cases are looked for
@@ -71,6 +73,7 @@ class Director:
         self._order = count()
         self._chosen: set[str] = set()
         self._acknowledging = 0  # pages that somebody is about to acknowledge, or has
+        self._acknowledged = 0
         self._looked = -LOOK_S
         self._fresh_people = iter(chance.sample(range(len(shop.world.people)), len(shop.world.people)))
 
@@ -79,11 +82,7 @@ class Director:
         end = self._start_ms + span_ms(self._scenario.lasts)
         for inject in self._scenario.injects:
             self._at(self._start_ms + span_ms(inject.at), self._giving(inject))
-        for at in [
-            *range(self._start_ms, min(end, self._start_ms + CLOSE_MS), SMALL_MS),
-            *range(self._start_ms, end, HOUR_MS),
-            end,
-        ]:
+        for at in (*range(self._start_ms, min(end, self._start_ms + CLOSE_MS), SMALL_MS), end):
             self._at(at, self._nothing)
         polling = asyncio.create_task(self._poll())
         try:
@@ -95,6 +94,7 @@ class Director:
                 if at >= end or at >= self._traded_ms + TRADE_MS:
                     await self._trade()
                 await self._settle()
+                self._wake()
         finally:
             polling.cancel()
             await asyncio.gather(polling, return_exceptions=True)
@@ -105,6 +105,21 @@ class Director:
 
     async def _nothing(self) -> None:
         """Time goes on, and core looks at what is due."""
+
+    def _wake(self) -> None:
+        """Go there as well when core has something to do by itself: a command, the end of an approval, a margin, a page."""
+        now = self._clock.now_ms()
+        waiting = commands.c.status.in_(("queued", "waiting")) & (commands.c.kind != "manual")
+        with self._core.state.read() as db:
+            times = [t for row in db.execute(select(commands).where(waiting)) for t in (row.due_ms, runs.deadline_ms(row)) if t]
+            for state in db.scalars(select(incidents.c.state)):
+                clocks = casework.running_clocks(db, cases.incident_of(state), now)
+                times += [c.due_ms - m * HOUR_MS for c in clocks if not c.met for m in MARGINS_H]
+        if self._acknowledged < len(self._postbox.tokens):
+            times.append(now + UNANSWERED_MS)
+        at = min((t for t in times if t > now), default=None)
+        if at is not None and (not self._due or at < self._due[0][0]):
+            self._at(at, self._nothing)
 
     # --- time --------------------------------------------------------------------------------------------------------
 
@@ -224,14 +239,13 @@ class Director:
     async def _acknowledge(self) -> None:
         """Somebody will, once, for all pages that came before."""
         if self._acknowledging < len(self._postbox.tokens):
-            self._acknowledging = len(self._postbox.tokens)
+            self._acknowledging = until = len(self._postbox.tokens)
             token, title = self._postbox.tokens[-1], self._postbox.taken[-1][0]
             after = await self._players.acknowledges(title)
 
             async def step() -> None:
-                from checkvalve.engine import paging
-
                 await paging.acknowledge(self._core, token)
+                self._acknowledged = max(self._acknowledged, until)
 
             self._at(self._clock.now_ms() + after, step)
 

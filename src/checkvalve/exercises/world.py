@@ -149,8 +149,9 @@ def make(chance: Chance, *, customers: int, orders: int, languages: Sequence[str
     """A year of trade that ends at `until_ms`. At most 20,000 customers: the names of a language are finite."""
     if not 1 <= customers <= 20_000 or not customers <= orders <= 1_000_000:
         raise ValueError("1 to 20,000 customers, and at least as many orders, at most a million")
-    people = tuple(_people(chance, customers, languages))
-    staff = tuple(_people(chance, len(STAFF), languages, role="staff"))
+    phones = {patterns: _phones(chance, patterns) for patterns in map(_ranges, languages)}
+    people = tuple(_people(chance, customers, languages, phones, "customer"))
+    staff = tuple(_people(chance, len(STAFF), languages, phones, "staff"))
     prices = [round(3.5 * (1 + 12 * chance.random() ** 3), 1) for _ in words()["products"]]
     times = sorted(_moment(chance, until_ms - 365 * DAY_MS) for _ in range(orders))
     buyers = _buyers(chance, customers, orders)
@@ -161,9 +162,9 @@ def make(chance: Chance, *, customers: int, orders: int, languages: Sequence[str
     return World(people=people, staff=staff, orders=sold, baskets=baskets, texts=tuple(_texts(chance, people, sold)))
 
 
-def _people(chance: Chance, wanted: int, chosen: Sequence[str], role: str = "customer") -> Iterator[Person]:
-    ranges = {lang: tuple(words()[lang]["phones"] or words()["en"]["phones"]) for lang in chosen}
-    phones = {patterns: _phones(patterns, role) for patterns in ranges.values()}
+def _people(
+    chance: Chance, wanted: int, chosen: Sequence[str], phones: Mapping[tuple[str, ...], Iterator[str]], role: str
+) -> Iterator[Person]:
     taken: set[str] = set()
     for number in range(1, wanted + 1):
         lang = chance.choice(chosen)
@@ -180,7 +181,7 @@ def _people(chance: Chance, wanted: int, chosen: Sequence[str], role: str = "cus
             first_name=first,
             last_name=last,
             email=f"{local}{number if chance.random() < 0.2 else ''}@{chance.choice(DOMAINS)}",
-            phone=next(phones[ranges[lang]], None) if chance.random() < 0.85 else None,
+            phone=next(phones[_ranges(lang)], None) if chance.random() < 0.85 else None,
             address=_digits(chance, chance.choice(said["street"]).format(chance.choice(said["street_of"])), 1),
             postcode=_digits(chance, said["postcode"], 0),
             city=chance.choice(said["towns"]),
@@ -194,12 +195,16 @@ def _name(chance: Chance, said: Mapping[str, Any]) -> tuple[str, str]:
     return chance.choice(said["first"]), chance.choice(said["last_1"]) + chance.choice(said["last_2"])
 
 
-def _phones(patterns: Sequence[str], role: str) -> Iterator[str]:
-    """Each number of the ranges once; staff have the last ones."""
-    backwards = role == "staff"
-    for pattern in reversed(patterns) if backwards else patterns:
+def _ranges(lang: str) -> tuple[str, ...]:
+    return tuple(words()[lang]["phones"] or words()["en"]["phones"])
+
+
+def _phones(chance: Chance, patterns: Sequence[str]) -> Iterator[str]:
+    """Each number of the ranges once, from a different one on with each seed. The first of a range may be a probe's."""
+    for pattern in patterns:
         width = pattern.count("#")
-        for n in reversed(range(10**width)) if backwards else range(10**width):
+        start = chance.randrange(1, 10**width)
+        for n in (*range(start, 10**width), *range(1, start)):
             digits = iter(f"{n:0{width}d}")
             yield "".join(next(digits) if c == "#" else c for c in pattern)
 
