@@ -151,6 +151,7 @@ class Control:
         self._tokens: list[str] = []
         self._released: set[str] = set()
         self._refused: set[str] = set()  # tokens reported as such
+        self._seen: set[str] = set()  # tokens that were looked at: each signature is verified once
         self.orders: dict[str, Order] = {}
         self._sites: dict[str, dict[str, Any]] = {}
         self.registers: dict[str, Register] = {}
@@ -172,7 +173,8 @@ class Control:
             del self.registers[gone]
         self.wanted_revs = dict(config.get("register", {}))
         self._tokens = list(config.get("orders", []))
-        reports = [r for token in self._tokens if (r := self._take(token, now_s))]
+        reports = [r for token in self._tokens if token not in self._seen and (r := self._take(token, now_s))]
+        self._seen = set(self._tokens) - self._refused
         self.version = config.get("version")
         self.changed()
         self._save()
