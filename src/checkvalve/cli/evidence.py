@@ -29,6 +29,7 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     verify.add_argument("--key", help="the log's public key, or a file that holds it (see `checkvalve evidence key`)")
     verify.add_argument("--tsa-root", metavar="FILE", help="root certificate of a time stamping authority that you trust, PEM")
     verify.add_argument("--witness-key", metavar="KEY", action="append", default=[], help="key of a witness that you trust")
+    verify.add_argument("--quick", action="store_true", help="of the live log: not the databases beside it (keys, state)")
     verify.set_defaults(run=_verify)
     key = actions.add_parser("key", parents=[common], help="the log's public key; give it to whoever checks bundles")
     key.set_defaults(run=_key)
@@ -48,7 +49,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     if arguments.bundle:
         result = bundle.verify(offline.read_file(arguments.bundle), _public_key(arguments.key), _trust(arguments))
     else:
-        result = offline.verify_live(load_settings(data_dir(arguments.data)))
+        result = offline.verify_live(load_settings(data_dir(arguments.data)), quick=arguments.quick)
     if arguments.json:
         print_json(asdict(result))
     else:

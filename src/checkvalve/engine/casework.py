@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Connection, func, select
 
-from checkvalve.engine import cases
+from checkvalve.engine import cases, completeness
 from checkvalve.incidents.assessment import Assessment, assessment
 from checkvalve.incidents.case import ExposureRecord, Incident
 from checkvalve.incidents.cost import Assumptions, Cost, cost
@@ -56,7 +56,9 @@ def gaps(db: Connection, site: str, since_ms: int, until_ms: int) -> list[str]:
         (findings.c.site == site) | findings.c.site.is_(None),
         findings.c.at_ms.between(since_ms, until_ms + 3_600_000),
     )
-    return list(db.scalars(query.order_by(findings.c.entry)))
+    heard = completeness.statements(db, site, since_ms, until_ms)
+    found = [*db.scalars(query.order_by(findings.c.entry)), *completeness.reservations(db, site, heard, since_ms, until_ms)]
+    return list(dict.fromkeys(found))
 
 
 def case_scope(db: Connection, incident: Incident) -> Scope:

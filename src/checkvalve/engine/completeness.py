@@ -98,13 +98,14 @@ def _statement(db: Connection, sensor: str, row: Any, since_ms: int, until_ms: i
     missing = tuple(sorted((d["first"], d["last"]) for d in db.scalars(told)))
     health = db.execute(select(sensor_health).where(sensor_health.c.sensor == sensor)).first()
     spans = [(c.since_ms, c.until_ms) for c in _contacts(db, sensor)]
-    watched_from = max(since_ms, row.paired_ms) if row is not None else until_ms
+    watched = row.paired_ms if row is not None else until_ms
+    newest = db.scalar(select(func.max(contacts.c.until_ms))) or 0
     return SensorStatement(
         sensor=sensor,
         received=highest - sum(b - a + 1 for a, b in missing),
         highest=highest,
         gaps=missing[:MAX_LISTED],
-        silences=tuple(_holes(spans, watched_from, until_ms))[:MAX_LISTED],
+        silences=tuple(_holes(spans, since_ms, until_ms, watched, newest))[:MAX_LISTED] if row is not None else (),
         spool_depth=health.depth if health else None,
         dropped=health.dropped if health else 0,
         spool_at_ms=health.at_ms if health else None,
@@ -117,16 +118,16 @@ def _contacts(db: Connection, sensor: str) -> list[Any]:
     return list(db.execute(select(contacts).where(contacts.c.sensor == sensor).order_by(contacts.c.since_ms)))
 
 
-def _holes(spans: list[Span], since_ms: int, until_ms: int) -> list[Span]:
-    """What of a window is further than SILENCE_MS from every contact."""
+def _holes(spans: list[Span], since_ms: int, until_ms: int, watched_ms: int, newest_ms: int) -> list[Span]:
+    """What of a window lies between two contacts further apart than SILENCE_MS. `watched_ms`: since when the sensor should have
+    been heard; `newest_ms`: the last time that anything at all was heard."""
     holes: list[Span] = []
-    reached = since_ms
-    for first, last in spans:
-        if first - SILENCE_MS > reached and first - SILENCE_MS <= until_ms:
-            holes.append((reached, first))
+    reached = watched_ms
+    end = max(until_ms, newest_ms)
+    for first, last in [*spans, (end, end)]:
+        if first - reached > SILENCE_MS and max(reached, since_ms) < min(first, until_ms):
+            holes.append((max(reached, since_ms), min(first, until_ms)))
         reached = max(reached, last)
-    if until_ms - SILENCE_MS > reached:
-        holes.append((reached, until_ms))
     return holes
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from sqlalchemy import func, select
 
-from checkvalve.engine import anchoring
+from checkvalve.engine import anchoring, soundness
 from checkvalve.engine.accounts import Accounts
 from checkvalve.engine.changed import Changed
 from checkvalve.engine.digesting import ReducerProcess
@@ -100,6 +100,7 @@ class Core:
         self.pipeline.reducer.close()
         self.journal.close()
         self.state.close()
+        soundness.seal(self.settings.data)
 
     @property
     def asker(self) -> "Asker":

@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy import ColumnElement, insert, select
 
 from checkvalve.detection.register import Register
-from checkvalve.engine import anchoring, cases, casework, completeness, holds
+from checkvalve.engine import anchoring, cases, casework, completeness, holds, soundness
 from checkvalve.engine.accounts import Accounts
 from checkvalve.engine.completeness import SensorStatement
 from checkvalve.engine.core import now_ms, open_core
@@ -32,7 +32,7 @@ from checkvalve.events.pseudonym import identifiers
 from checkvalve.evidence import bundle, checkpoint, entry
 from checkvalve.evidence.merkle import inclusion_proof
 from checkvalve.evidence.tiles import tiles
-from checkvalve.evidence.verify import Verified, verify_log
+from checkvalve.evidence.verify import MAX_ERRORS, Verified, verify_log
 from checkvalve.incidents.cost import Assumptions, Cost
 from checkvalve.incidents.scope import Scope, scope_of
 from checkvalve.notifications.notification import Notification, Wish
@@ -125,15 +125,22 @@ def identity_of(settings: Settings) -> Identity:
     return load_identity(settings.data)
 
 
-def verify_live(settings: Settings) -> Verified:
-    """The log, and the segments sealed from it."""
+def verify_live(settings: Settings, *, quick: bool = False) -> Verified:
+    """The log, the segments sealed from it, and unless `quick` the databases beside it."""
     from checkvalve.store.archive import Reading  # slow to import, and this module is everybody's
 
     identity = identity_of(settings)
-    found = verify_log(LogFiles(settings.data / "log"), origin=identity.origin, public_key=identity.log_public)
+    log = LogFiles(settings.data / "log")
+    rotten = [] if quick else soundness.at_rest(settings.data)  # before anything is opened
+    found = verify_log(log, origin=identity.origin, public_key=identity.log_public)
     reading = Reading(directory=settings.archive_dir, origin=identity.origin, public_key=identity.log_public)
-    flaws = reading.flaws()
-    return replace(found, ok=found.ok and not flaws, errors=(*found.errors, *flaws))
+    flaws = [*rotten, *reading.flaws()]
+    if not quick:
+        keys = settings.data / "keys.db"
+        flaws += soundness.database(keys) or soundness.record_keys(log, keys, found.entries - found.uncovered)
+        flaws += soundness.database(settings.state_file) if settings.state_url is None else []
+    errors = (*found.errors, *flaws)[:MAX_ERRORS]
+    return replace(found, ok=found.ok and not flaws, errors=errors)
 
 
 def public_key_text(settings: Settings) -> str:
@@ -149,10 +156,7 @@ def scope(settings: Settings, since_ms: int, until_ms: int, filters: dict[str, s
     with opened(settings) as state, state.read() as db:
         found = casework.records(db, where)
         every_site = [filters["site"]] if "site" in filters else list(db.scalars(select(sites.c.site)))
-        missing = [g for s in every_site for g in casework.gaps(db, s, since_ms, until_ms)]
-        for site in every_site:
-            heard = completeness.statements(db, site, since_ms, min(until_ms, now_ms()))
-            missing += completeness.reservations(db, site, heard, since_ms, min(until_ms, now_ms()))
+        missing = [g for s in every_site for g in casework.gaps(db, s, since_ms, min(until_ms, now_ms()))]
     return scope_of(found, since_ms, until_ms, dict.fromkeys(missing))
 
 

@@ -76,7 +76,7 @@ def test_while_a_hold_stands_nothing_is_erased_and_two_people_lift_it(shop: Inst
     [kept] = shop.json("evidence", "hold", "list")["holds"]
     assert (kept["set_by"], kept["lift_asked_by"], kept["lifted_by"]) == ("user:dee", "user:dee", "user:ada")
     told = [r["what"] for r in shop.json("evidence", "custody")["readings"]]
-    assert told == ["hold_set", "hold_lift_asked", "hold_lifted", "erased"]
+    assert told == ["hold_set", "hold_lift_asked", "hold_lifted", "access", "erased"]
     assert shop.json("evidence", "verify")["ok"]
 
 
