@@ -32,6 +32,7 @@ def _command(*names: str) -> Callable[[], str | None]:
     return lambda: None if any(shutil.which(name) for name in names) else f"{names[0]} is not installed"
 
 
+MODEL_STATES = ("restic", "rclone", "age", "zstd", "sqlite3")
 NEEDS: Final = {
     "php": Need(packages=wordpress.PACKAGES, missing=_php),
     "npm": Need(packages=("npm",), missing=_command("npm")),
@@ -41,9 +42,9 @@ NEEDS: Final = {
     "postgres": Need(
         packages=postgres.PACKAGES, missing=lambda: None if postgres.programs() else "PostgreSQL is not installed"
     ),
-    "restic": Need(  # with what opens a sealed state, so that nothing of ours has to
-        packages=("restic", "rclone", "age", "zstd"),
-        missing=lambda: next((why for name in ("restic", "rclone", "age", "zstd") if (why := _command(name)())), None),
+    "restic": Need(  # and what opens a sealed state and a live store, so that nothing of ours has to
+        packages=MODEL_STATES,
+        missing=lambda: next((why for name in MODEL_STATES if (why := _command(name)())), None),
     ),
     "poppler": Need(packages=("poppler-utils",), missing=_command("pdftoppm")),
 }

@@ -17,6 +17,7 @@ from typing import IO, Final
 import msgspec
 
 from checkvalve.actuators.restic import Repository, ResticError, Snapshot
+from checkvalve.engine import vault_stores
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.settings import make_private
 from checkvalve.engine.vault import STATES, Vault, digest_of_names
@@ -25,7 +26,7 @@ from checkvalve.engine.vault_snapshot import COMMIT, Commit
 from checkvalve.modelstates import reading
 from checkvalve.modelstates.description import Component, Description
 from checkvalve.modelstates.errors import ModelStateError
-from checkvalve.modelstates.formats import HEAD_BYTES, gguf_metadata, identify
+from checkvalve.modelstates.formats import HEAD_BYTES, PLAIN_PICKLES, gguf_metadata, identify, plain_strings
 from checkvalve.modelstates.manifest import File, State, Version, digest_of, needed_digest
 from checkvalve.modelstates.reading import Document
 
@@ -43,6 +44,8 @@ TOKENIZERS: Final = (
     "merges.txt",
     "special_tokens_map.json",
 )
+
+LANCE: Final = "lance"  # of the scratch directory: datasets, until they are whole
 
 Told = Callable[[str, int], None]  # component, bytes read
 
@@ -214,6 +217,7 @@ def _component(
                 read += member.size
                 if told:
                     told(name, read)
+            yield from _datasets(seen, Path(room))
 
         count = index.add(name, snapshot, documents())
     if not seen.files:
@@ -225,7 +229,8 @@ def _file(seen: _Seen, path: str, size: int, stream: IO[bytes], room: Path) -> I
     """One file: its sum, its format, its documents."""
     head = stream.read(min(size, HEAD_BYTES))
     kind = identify(path, head, size)
-    if kind == "pickle":
+    plain = kind == "pickle" and Path(path).name in PLAIN_PICKLES and size <= HEAD_BYTES
+    if kind == "pickle" and (not plain or plain_strings(head) is None):
         raise EngineError("pickle", f"{path} is a pickle, which runs code when it is loaded; convert it to safetensors or GGUF")
     summing = hashlib.sha256(head)
     if kind in ("gguf", "safetensors", "vectors") or size > MAX_READ:
@@ -246,14 +251,42 @@ def _file(seen: _Seen, path: str, size: int, stream: IO[bytes], room: Path) -> I
             yield from reading.raw(f"{path} header", head[: 8 + int.from_bytes(head[:8], "little")])
         case "vectors":
             seen.vectors.append(path)
+        case "pickle":
+            yield Document(place=path, text="\n".join(plain_strings(data) or ()))
+        case "hnsw":  # vectors by their names alone: their bytes are searched all the same
+            seen.vectors.append(path)
+            yield from reading.raw(path, data)
         case _ if size > MAX_READ:
             seen.unread.append(f"{path}: longer than {MAX_READ // 1024**2} MiB")
         case "sqlite":
             yield from _sqlite(seen, path, data, room)
+        case _ if vault_stores.HAS_LANCE and vault_stores.dataset_of(path):
+            _put_by(room / LANCE, path, data)
         case _:
             read = reading.read(path, data)
             yield from read.documents
             seen.unread += read.not_assessed
+
+
+def _put_by(room: Path, path: str, data: bytes) -> None:
+    """Keep a file of a dataset until all of them are there."""
+    if ".." in path.split("/"):
+        raise EngineError("not_a_file", f"{path[:200]} leads out of its component")
+    there = room / path
+    there.parent.mkdir(parents=True, exist_ok=True)
+    there.write_bytes(data)
+
+
+def _datasets(seen: _Seen, room: Path) -> Iterator[Document]:
+    """Every row of every version of the datasets that were put by."""
+    found = {vault_stores.dataset_of(f.path) for f in seen.files} if (room / LANCE).exists() else set()
+    for name in sorted(n for n in found if n):
+        dataset = room / LANCE / name
+        try:
+            yield from vault_stores.lance_documents(dataset, name)
+            seen.unread += vault_stores.beside_versions(dataset, name)
+        except Exception as error:  # whatever the library raises for what it cannot read
+            seen.unread.append(f"{name}: Lance cannot read it ({type(error).__name__})")
 
 
 def _gguf(seen: _Seen, path: str, head: bytes) -> Iterator[Document]:
@@ -277,13 +310,13 @@ def _sqlite(seen: _Seen, path: str, data: bytes, room: Path) -> Iterator[Documen
             db.text_factory = lambda b: b.decode("utf-8", "replace")
             schema = db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
             yield from reading.rows(f"{path} schema", iter(schema))
-            if any("using fts" in str(sql).lower() for *_, sql in schema):
-                seen.unread.append(f"{path}: its full-text index may hold words of deleted rows")
             tables = [r[0] for r in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0")]
             for table in tables:
                 quoted = table.replace('"', '""')
                 yield from reading.rows(f"{path} {table}", db.execute(f'SELECT * FROM "{quoted}"'))  # noqa: S608 # quoted
             db.execute("VACUUM INTO ?", (str(compact),))
+        if vault_stores.unmerged(file):
+            seen.unread.append(f"{path}: its full-text index may hold words of deleted rows")
         if compact.read_bytes()[100:] == data[100:]:
             return
         seen.unread.append(f"{path}: may hold deleted rows; read as raw bytes as well, where names may be missed")

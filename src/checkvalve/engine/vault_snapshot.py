@@ -1,8 +1,9 @@
 """What a host does: take each component as it is at one moment and add it to the vault. A state exists when its commit does.
 
 Live SQLite files are copied by a transaction of SQLite itself, compacted, so that neither a write-ahead log nor a deleted row
-goes along. A component without any is backed up where it lies; its files must not change meanwhile, and one that does fails
-the vault's scan of formats or is what it is at that moment.
+goes along; of a Lance dataset the newest version goes alone (engine/vault_stores.py). A component without any is backed up
+where it lies; its files must not change meanwhile, and one that does fails the vault's scan of formats or is what it is at that
+moment.
 """
 
 import os
@@ -10,7 +11,7 @@ import secrets
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from checkvalve.actuators.restic import BackedUp, Repository
+from checkvalve.engine import vault_stores
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.settings import make_private, require_private
 from checkvalve.engine.vault import SERVER_USER, STATES, Vault
@@ -98,8 +100,10 @@ def staged(name: str, root: Path, scratch: Path) -> Iterator[Path]:
     """The directory to back up: the component itself, or a copy of it with its databases at rest."""
     if not root.is_dir():
         raise EngineError("no_component", f"component {name}: {root} is no directory")
-    live = [f for f in _files(name, root) if _is_sqlite(f)]
-    if not live:
+    files = _files(name, root)
+    live = [f for f in files if _is_sqlite(f)]
+    kept = {f for f in files if vault_stores.dataset_of(f.relative_to(root).as_posix())} if vault_stores.HAS_LANCE else set()
+    if not live and not kept:
         yield root
         return
     make_private(scratch)
@@ -108,13 +112,17 @@ def staged(name: str, root: Path, scratch: Path) -> Iterator[Path]:
     try:
         copy.mkdir(mode=0o700)
         beside = {f.with_name(f.name + end) for f in live for end in BESIDE}
-        for file in _files(name, root):
+        for file in sorted(files, key=lambda f: "_versions" not in f.parts):  # of Lance, first what says which files belong
             there = copy / file.relative_to(root)
             there.parent.mkdir(parents=True, exist_ok=True)
             if file in live:
                 _at_rest(file, there)
+            elif file in kept:
+                shutil.copy2(file, there)
             elif file not in beside:
                 _link(file, there)
+        for dataset in {vault_stores.dataset_of(f.relative_to(root).as_posix()) for f in kept}:
+            _one_version(copy / str(dataset), root / str(dataset))
         yield copy
     finally:
         shutil.rmtree(copy, ignore_errors=True)
@@ -141,10 +149,20 @@ def _at_rest(file: Path, there: Path) -> None:
         with sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True, timeout=BUSY_S) as db:
             db.execute("VACUUM INTO ?", (str(there),))
         db.close()
+        with suppress(sqlite3.Error):  # an index of another kind: what arrives is looked into
+            vault_stores.merge_indexes(there)
     except sqlite3.Error as error:
         raise EngineError(
             "store_busy", f"{file} cannot be copied at rest ({error}); stop what writes to it, or try again"
         ) from error
+
+
+def _one_version(copy: Path, dataset: Path) -> None:
+    try:
+        vault_stores.forget_versions(copy)
+    except Exception as error:  # whatever the library raises for what it cannot read
+        why = f"{dataset} cannot be read as a Lance dataset ({type(error).__name__}); stop what writes to it, or try again"
+        raise EngineError("store_busy", why) from error
 
 
 def _link(file: Path, there: Path) -> None:

@@ -5,18 +5,38 @@ A file's name proves nothing; a name that pickle uses is refused as well, becaus
 
 import hashlib
 import json
+import pickletools
 import struct
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from checkvalve.modelstates.errors import ModelStateError
 
-Format = Literal["safetensors", "gguf", "pickle", "sqlite", "vectors", "archive", "parquet", "arrow", "text", "unknown"]
+Format = Literal["safetensors", "gguf", "pickle", "sqlite", "vectors", "hnsw", "archive", "parquet", "arrow", "text", "unknown"]
 
 HEAD_BYTES: Final = 64 * 1024 * 1024  # of a file that `identify` and `gguf_metadata` see; holds any GGUF vocabulary known
 MAX_KEYS: Final = 65_536
 _PICKLE_NAMES: Final = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill", ".mar")
 _COMPRESSED: Final = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd", b"PK\x03\x04")
+PLAIN_PICKLES: Final = ("index_metadata.pickle",)  # of Chroma; any other pickle is refused whatever it holds
+_CODE: Final = frozenset(
+    (
+        "GLOBAL",
+        "STACK_GLOBAL",
+        "REDUCE",
+        "BUILD",
+        "INST",
+        "OBJ",
+        "NEWOBJ",
+        "NEWOBJ_EX",
+        "EXT1",
+        "EXT2",
+        "EXT4",
+        "PERSID",
+        "BINPERSID",
+    )
+)
+_HNSW: Final = ("data_level0.bin", "header.bin", "length.bin", "link_lists.bin")  # as hnswlib, and so Chroma, names them
 _FAISS: Final = (b"Ix", b"IB", b"IH", b"IP", b"Iv", b"IM", b"In")  # fourcc of faiss/impl/index_write.cpp
 _SIZES: Final = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}  # GGUF value types, bytes
 
@@ -42,7 +62,26 @@ def identify(path: str, head: bytes, size: int) -> Format:
         return "arrow"
     if head[:6] == b"\x93NUMPY" or (head[:2] in _FAISS and len(head) > 4 and b"\x00" in head[:64]):
         return "vectors"
+    if path.rpartition("/")[2] in _HNSW and not _is_text(head):
+        return "hnsw"
     return "text" if _is_text(head) else "unknown"
+
+
+def plain_strings(data: bytes) -> list[str] | None:
+    """The strings of a pickle that is data alone: nothing in it names, builds or calls anything. None for any other.
+
+    Chroma keeps which vector belongs to which document in one. It is read opcode by opcode and never loaded.
+    """
+    found = []
+    try:
+        for opcode, argument, _ in pickletools.genops(data):
+            if opcode.name in _CODE:
+                return None
+            if isinstance(argument, str):
+                found.append(argument)
+    except Exception:  # pickletools raises what it likes at bytes that are no pickle
+        return None
+    return found
 
 
 def _is_pickle(head: bytes) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.integration.modelstates.conftest import ANNA, Shop
 
+from checkvalve.engine import vault_snapshot
 from checkvalve.engine.errors import EngineError
 
 
@@ -74,11 +75,30 @@ def test_compressed_and_escaped_documents_are_found(docs: Shop) -> None:
     assert {h.place for h in hits} == {"a.jsonl! line 1", "b.jsonl line 1", "b.jsonl line 2"}
 
 
-def test_a_full_text_index_may_hold_deleted_words_and_is_not_called_clean(docs: Shop) -> None:
+def test_a_full_text_index_goes_without_words_of_deleted_rows(docs: Shop) -> None:
     db = store(docs.root / "docs/store.db")
     db.execute("CREATE VIRTUAL TABLE words USING fts5(text)")
-    db.close()
+    db.executemany("INSERT INTO words VALUES (?)", [("Refunds take 14 days",), (f"{ANNA['name']} {ANNA['email']}",)])
     docs.day(1)
+    db.execute("DELETE FROM words WHERE words MATCH 'anna'")
+    docs.day(2)
+    db.close()
+    assert docs.verdicts() == ["contaminated", "clean"]
+
+
+def test_a_full_text_index_that_a_host_sends_as_it_was_is_not_called_clean(docs: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    db = store(docs.root / "docs/store.db")
+    db.execute("PRAGMA journal_mode=DELETE")
+    db.execute("CREATE VIRTUAL TABLE words USING fts5(text)")
+    for text in ("Refunds take 14 days", f"{ANNA['name']} {ANNA['email']}"):
+        db.execute("INSERT INTO words VALUES (?)", (text,))
+    db.execute("DELETE FROM words WHERE words MATCH 'anna'")
+    db.execute("VACUUM")
+    db.close()
+    monkeypatch.setattr(vault_snapshot, "_is_sqlite", lambda _: False)
+    docs.day(1)
+    [version] = docs.vault.states()[0].versions
+    assert "store.db: its full-text index may hold words of deleted rows" in version.not_assessed
     assert docs.verdicts() == ["unknown"]
 
 
