@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 INDEXED: Final = ("email", "phone")  # categories that the blind index holds as the register does
 SPELT: Final = ("name", "address")  # of which the spelling must be known before the index can be asked
 AT_ONCE: Final = 200
-SPELLINGS_FROM: Final = 1000  # of the records that detection found, the newest, opened to learn how a name is spelt
+SPELLINGS_FROM: Final = 200  # of the records that detection found, the newest, opened to learn how a name is spelt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +116,12 @@ async def _holding(
     seen = {row["entry"] for row in await asyncio.to_thread(asker.ask, QUESTIONS["held"], subject=subject)}
     tokens = [[blind.token_of(digest)] for category, digest in person.ids if category in INDEXED]
     look, opened = Look(held=set(seen)), set[int]()
-    first = {*sorted(seen)[-SPELLINGS_FROM:], *await _candidates(asker, tokens)}
-    await _open(core, person, sought, first, look, opened, why)
+    telling = sorted(seen)[-SPELLINGS_FROM:] if any(category in SPELT for category, _ in person.ids) else []
+    await _open(core, person, sought, {*telling, *(await _candidates(asker, tokens) - seen)}, look, opened, why)
     told = [s for spelt in look.spelt.values() for text in sorted(spelt) if (s := blind.sought(text)) is not None]
     keys = await asyncio.to_thread(index_keys, core)
     tokens = [[blind.token(key, term) for term in reading] for s in (*sought, *told) for key in keys for reading in s.readings]
-    await _open(core, person, sought, await _candidates(asker, tokens), look, opened, why)
+    await _open(core, person, sought, await _candidates(asker, tokens) - seen, look, opened, why)
     if thorough:
         await _open(core, person, sought, set(range(core.journal.size)), look, opened, why, everything=True)
     with core.state.read() as db:

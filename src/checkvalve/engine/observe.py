@@ -243,6 +243,8 @@ def _order_change(activity_id: int, order: dict[str, Any]) -> str:
         return f"deleted ({order.get('deleted', '?')})"
     if "refund" in order:
         return f"refund {order['refund']}"
+    if order.get("paid") is True:
+        return "paid"
     return f"{order.get('from')} to {order.get('to')}" if activity_id == 3 else "created"
 
 

@@ -6,11 +6,13 @@ import hashlib
 import http.server
 import json
 import re
+import shutil
 import threading
 import urllib.error
 import urllib.parse
 import urllib.request
 import xmlrpc.client
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -100,6 +102,38 @@ def test_options_that_matter_are_told_by_name(shop: Shop) -> None:
     assert own(first)["option"] == {"from": "0", "to": "1"}
     assert b"SECRET" not in sent(shop)
     assert b"taken.over" not in sent(shop)
+
+
+INSTALLER = """
+foreach (array("class-wp-upgrader", "file", "plugin", "misc") as $f) { require_once ABSPATH . "wp-admin/includes/$f.php"; }
+add_filter("filesystem_method", function () { return "direct"; });
+wp_set_current_user(1);
+$up = new Plugin_Upgrader(new Automatic_Upgrader_Skin());
+"""
+
+
+def archive(directory: Path, version: str) -> Path:
+    path = directory / f"walked-in-{version}.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("walked-in/walked-in.php", f"<?php\n/* Plugin Name: Walked in\nVersion: {version} */")
+    return path
+
+
+def test_a_plugin_is_installed_updated_and_removed(shop: Shop, tmp_path: Path) -> None:
+    """By WordPress's own installer, out of an archive on disk."""
+    try:
+        shop.site.php(
+            INSTALLER
+            + f"$up->install('{archive(tmp_path, '1.0')}');"
+            + f"$up->install('{archive(tmp_path, '1.1')}', array('overwrite_package' => true));"
+            + "do_action('upgrader_process_complete', $up, array('type' => 'plugin', 'action' => 'update',"
+            + " 'plugins' => array('walked-in/walked-in.php')));"  # as the updater says it
+            + "delete_plugins(array('walked-in/walked-in.php'));"
+        )
+    finally:
+        shutil.rmtree(shop.site.plugins / "walked-in", ignore_errors=True)
+    seen = [(e["activity_id"], e["app"]["version"]) for e in told(shop, 6002) if e["app"]["uid"] == "walked-in/walked-in.php"]
+    assert seen == [(1, "1.0"), (1, "1.1"), (8, "1.1"), (2, "1.1")]
 
 
 def test_a_theme_is_switched_and_removed(shop: Shop) -> None:
@@ -215,6 +249,13 @@ def test_a_mail_that_failed_is_told_without_to_whom(shop: Shop) -> None:
     failed = told(shop, 4009)
     assert [(e["status_id"], own(e)["mail"]) for e in failed] == [(2, {"recipients": 2})]
     assert b"mara@" not in sent(shop)
+
+
+def test_a_payment_that_a_gateway_confirms(shop: Shop) -> None:
+    shop.site.php(ORDER.replace("$o->update_status('completed');", "") + "$o->save(); $o->payment_complete('TX-SECRET');")
+    paid = [own(e)["order"] for e in told(shop, 6001) if "paid" in own(e)["order"]]
+    assert len(paid) == 1 and paid[0]["number"]
+    assert b"TX-SECRET" not in sent(shop)
 
 
 def test_a_refund_and_a_deleted_order(shop: Shop) -> None:

@@ -4,7 +4,7 @@ namespace Checkvalve\Sensors;
 use Checkvalve\Probe\ProbeProduct;
 
 /**
- * WooCommerce orders created and changed in status (OCSF 6001).
+ * WooCommerce orders created, paid, and changed in status (OCSF 6001).
  */
 final class ShopOrders extends Sensor {
 
@@ -14,6 +14,11 @@ final class ShopOrders extends Sensor {
 
 	public function changed( $id, $from, $to, $order = null ): void {
 		$this->report( 3, $order ?: wc_get_order( $id ), array( 'from' => (string) $from, 'to' => (string) $to ) );
+	}
+
+	/** A payment was confirmed; the transaction's number stays in the shop. */
+	public function paid( $id ): void {
+		$this->report( 3, wc_get_order( $id ), array( 'paid' => true ) );
 	}
 
 	/** @param \WC_Order|false $order */

@@ -81,6 +81,7 @@ final class Switchboard {
 		ShopOrders::class => array(
 			'woocommerce_new_order'            => array( 'created', 10, 2 ),
 			'woocommerce_order_status_changed' => array( 'changed', 10, 4 ),
+			'woocommerce_payment_complete'     => array( 'paid', 10, 1 ),
 		),
 		Refunds::class => array(
 			'woocommerce_order_refunded'      => array( 'refunded', 10, 2 ),
