@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from checkvalve.events.pseudonym import Category, identifiers
+from checkvalve.events.pseudonym import identifiers
 
 PREFIX: Final = "canary:"
 KINDS: Final = ("system-prompt", "document", "dataset", "customer", "file")
@@ -29,7 +29,7 @@ class Canary:
     def ref(self) -> str:
         return PREFIX + self.store
 
-    def identifiers(self, key: bytes) -> list[tuple[Category, str]]:
+    def identifiers(self, key: bytes) -> list[tuple[str, str]]:
         """As `Register.put` takes them, under the site's pseudonym key."""
         return identifiers(key, name=self.name, email=self.email)
 

@@ -4,9 +4,10 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from checkvalve.detection.tokens import Piece
+if TYPE_CHECKING:
+    from checkvalve.detection.tokens import Piece
 
 MAX_BLOB: Final = 4096
 MAX_CODE: Final = 40  # a number of a letter and what stands around it
@@ -28,25 +29,26 @@ class Decoded(NamedTuple):
 
 
 class Blobs:
-    __slots__ = ("_codes", "_lines")
+    __slots__ = ("codes", "lines")
 
     def __init__(self) -> None:
-        self._lines: list[tuple[str, int, int]] = []  # encoded text that goes on over white space
-        self._codes: list[tuple[str, int, int]] = []  # "97 110 110 97", "61 6e 6e 61"
+        self.lines: list[tuple[str, int, int]] = []  # encoded text that goes on over white space
+        self.codes: list[tuple[str, int, int]] = []  # "97 110 110 97", "61 6e 6e 61"
 
     @property
     def undecided(self) -> int | None:
         """Where encoded text begins that may go on."""
-        return min((parts[0][1] for parts in (self._lines, self._codes) if parts), default=None)
+        return min((parts[0][1] for parts in (self.lines, self.codes) if parts), default=None)
 
-    def piece(self, piece: Piece) -> Iterator[Decoded]:
-        clear = piece.clear
-        start, end = piece.places[0], piece.places[-1]
+    def piece(self, piece: "Piece") -> Iterator[Decoded]:
+        """To be given every piece that may be part of such text, and while there are `lines` or `codes` every piece."""
+        clear = piece.reading.clear
+        start, end = piece.span(0, -1)
         runs = list(_CODES.finditer(clear)) if len(clear) >= 17 else []
         code = _CODE.fullmatch(clear) if len(clear) <= MAX_CODE and not runs else None
-        if code and (not self._codes or not clear[0].isalpha() or code.start(1) == 0):
-            self._codes.append((code[1], _raw(piece, code.start(1)), end))
-            if len(self._codes) >= MAX_BLOB // 4:
+        if code and (not self.codes or not clear[0].isalpha() or code.start(1) == 0):
+            self.codes.append((code[1], _raw(piece, code.start(1)), end))
+            if len(self.codes) >= MAX_BLOB // 4:
                 yield from self._end_of_codes()
         else:
             yield from self._end_of_codes()
@@ -60,8 +62,8 @@ class Blobs:
             low, high = _raw(piece, found.start()), _raw(piece, found.end())
             yield from _decode(found.group(), low, high)
         if _LINE.fullmatch(clear):
-            self._lines.append((clear.rstrip("\"',;.)"), start, end))
-            if sum(len(text) for text, _, _ in self._lines) >= MAX_BLOB:
+            self.lines.append((clear.rstrip("\"',;.)"), start, end))
+            if sum(len(text) for text, _, _ in self.lines) >= MAX_BLOB:
                 yield from self._end_of_lines()
         else:
             yield from self._end_of_lines()
@@ -71,21 +73,26 @@ class Blobs:
         yield from self._end_of_lines()
 
     def _end_of_lines(self) -> Iterator[Decoded]:
-        lines, self._lines = self._lines, []
+        lines, self.lines = self.lines, []
         if len(lines) > 1:
             yield from _decode("".join(text for text, _, _ in lines), lines[0][1], lines[-1][2])
 
     def _end_of_codes(self) -> Iterator[Decoded]:
-        codes, self._codes = self._codes, []
+        codes, self.codes = self.codes, []
         if len(codes) >= MIN_TEXT:
             yield from _from_codes([text for text, _, _ in codes], codes[0][1], codes[-1][2])
 
 
-def _raw(piece: Piece, clear_index: int) -> int:
+def may_be_part(clear: str) -> bool:
+    """Whether a piece may be encoded text, or one of the numbers that are."""
+    return (len(clear) >= 8 and _looks_encoded(clear)) or (len(clear) <= MAX_CODE and _CODE.fullmatch(clear) is not None)
+
+
+def _raw(piece: "Piece", clear_index: int) -> int:
     """The raw place of a place in the clear text; exact where folding keeps lengths."""
-    sources = piece.sources
+    sources = piece.reading.sources
     if isinstance(sources, range):
-        return piece.places[clear_index]
+        return piece.start + clear_index
     low, high = 0, len(sources) - 1
     while low < high:
         middle = (low + high) // 2
@@ -93,7 +100,7 @@ def _raw(piece: Piece, clear_index: int) -> int:
             low = middle + 1
         else:
             high = middle
-    return piece.places[low]
+    return piece.start + piece.reading.places[low]
 
 
 def _looks_encoded(text: str) -> bool:

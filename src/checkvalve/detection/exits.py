@@ -5,11 +5,13 @@ An image is fetched as soon as the answer is drawn, so data in its address has l
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from checkvalve.detection.encoded import decoded
-from checkvalve.detection.tokens import Piece
 from checkvalve.detection.types import Severity, Sighting
+
+if TYPE_CHECKING:
+    from checkvalve.detection.tokens import Piece
 
 MAX_HIDDEN: Final = 6  # invisible characters that happen by accident
 _URL = re.compile(r"(?i)(?:https?|ftp)://([^/\s?#:)>\"'\]]+)([^\s)>\"'\]]*)")
@@ -24,24 +26,30 @@ def hosts_in(text: str) -> frozenset[str]:
     return frozenset(found[1].lower() for found in _URL.finditer(text))
 
 
+def may_be_part(clear: str) -> bool:
+    """Whether a piece may be of a link or an image, or hold characters nobody sees."""
+    return "://" in clear or "![" in clear or clear[:4].lower() == "<img" or not clear.isascii()
+
+
 class Exits:
-    __slots__ = ("_hidden", "_hosts", "_image")
+    __slots__ = ("_hidden", "_hosts", "image")
 
     def __init__(self, hosts: frozenset[str]) -> None:
         self._hosts = hosts
-        self._image = False  # the piece before opened an image
+        self.image = False  # the piece before opened an image
         self._hidden = 0
 
-    def piece(self, piece: Piece) -> Iterator[Sighting]:
-        clear = piece.clear
-        start, end = piece.places[0], piece.places[-1]
+    def piece(self, piece: "Piece") -> Iterator[Sighting]:
+        """To be given every piece that may be part of a way out, and while an `image` is open every piece."""
+        clear = piece.reading.clear
+        start, end = piece.span(0, -1)
         if "://" in clear:
-            image = "![" in clear or "<img" in clear.lower() or self._image
+            image = "![" in clear or "<img" in clear.lower() or self.image
             for found in _URL.finditer(clear):
                 if not self._ours(found[1].lower()) and _carries(found[1], found[2], image=image):
                     yield _outside("image" if image else "link", "high" if image else "medium", start, end)
-        opened = self._image and "](" not in clear and ">" not in clear
-        self._image = opened or "![" in clear or clear.lower().startswith("<img")
+        opened = self.image and "](" not in clear and ">" not in clear
+        self.image = opened or "![" in clear or clear.lower().startswith("<img")
         if not clear.isascii() and _FLAG not in clear:
             before = self._hidden
             self._hidden += sum(c in _HIDDEN or ord(c) in _TAGS for c in clear)

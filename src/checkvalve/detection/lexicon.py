@@ -33,6 +33,16 @@ class Lexicon:
     namelike: frozenset[str]
     streets: dict[str, tuple[str, ...]]  # a word of street lines -> other ways to write it
 
+    def sign(self, text: str) -> str:
+        """The sign of an address that a word stands for, or ""."""
+        if text in self.dot:
+            return "."
+        if text in self.dash:
+            return "-"
+        if text in self.underscore:
+            return "_"
+        return "+" if text in self.plus else ""
+
 
 @cache
 def lexicon() -> Lexicon:

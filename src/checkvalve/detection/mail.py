@@ -2,20 +2,20 @@
 
 import codecs
 import re
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from checkvalve.detection.kinds import Kind
 from checkvalve.detection.lexicon import lexicon
 from checkvalve.detection.readings import latin, leet
 from checkvalve.detection.register import Owner, Register
-from checkvalve.detection.tokens import Piece, Word
+from checkvalve.detection.tokens import Piece, Word, addresses_in
 from checkvalve.detection.types import Match
 from checkvalve.events.pseudonym import normal_email, untagged
 
-_LOCAL: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.!#$%&'*+/=?^_`{|}~-")
 MAX_LEFT: Final = 32  # words of a local part that was taken apart
+MAX_LOCAL: Final = 64  # code points of it, RFC 5321
 MAX_RIGHT: Final = 40  # words of its domain
 MAX_OPEN: Final = 3  # @ signs followed at once
 _LOOSE = re.compile(r"\n\s*[-*+•](?=\s)|[^.@_+\-]")  # marks of a list, and what no address holds
@@ -29,48 +29,33 @@ def find(register: Register, normal: str) -> tuple[Owner, ...]:
     return owners
 
 
-def in_piece(register: Register, piece: Piece) -> tuple[list[Match], list[tuple[int, int]]]:
-    """Matches in a piece that holds an @, and the ranges of its folded text that are addresses."""
+def in_piece(register: Register, piece: Piece) -> list[Match]:
+    """Matches in a piece that holds an @."""
     found: list[Match] = []
-    ranges = list(_addresses(piece.folded))
-    for text, label, backwards in _readings(piece):
-        for low, high in _addresses(text) if text is not piece.folded else ranges:
+    for text, label, backwards in _readings(piece.reading.folded):
+        for low, high in piece.reading.addresses if label == "plain" else addresses_in(text):
             for start in _starts(text, low):
                 normal = normal_email(text[start:high])
                 if normal and (owners := find(register, normal)):
                     first, last = (len(text) - high, len(text) - start) if backwards else (start, high)
-                    span = (piece.places[first], piece.places[last])
-                    found.append(Match(owners, *span, piece.label(*span) if label == "plain" else label))
+                    span = piece.span(first, last)
+                    undone = label if label != "plain" else piece.reading.label(span[0] - piece.start, span[1] - piece.start)
+                    found.append(Match(owners, *span, undone))
                     break
         if found:
             break
-    return found, [(max(low, *(piece.folded.rfind(c, low, high) + 1 for c in "/=?&#|")), high) for low, high in ranges]
+    return found
 
 
-def _readings(piece: Piece) -> Iterator[tuple[str, str, bool]]:
-    """The folded piece read in each way that keeps its length: (text, disguise, backwards)."""
-    yield piece.folded, "plain", False
-    yield piece.folded[::-1], "reversed", True
-    yield codecs.encode(piece.folded, "rot13"), "rot13", False
-    if not piece.folded.isascii():
-        yield latin(piece.folded), "lookalike", False
-    elif any(c.isdigit() for c in piece.folded):
-        yield leet(piece.folded), "lookalike", False
-
-
-def _addresses(text: str) -> Iterator[tuple[int, int]]:
-    """The widest reading of each e-mail address in a folded piece."""
-    at = -1
-    while (at := text.find("@", at + 1)) >= 0:
-        low, high = at, at + 1
-        while low > 0 and (text[low - 1] in _LOCAL or ord(text[low - 1]) > 127):
-            low -= 1
-        while high < len(text) and (text[high] in ".-" or text[high].isalnum()):
-            high += 1
-        while high > at + 1 and text[high - 1] in ".-":
-            high -= 1
-        if low < at and high > at + 1:
-            yield low, high
+def _readings(folded: str) -> Iterator[tuple[str, str, bool]]:
+    """A folded piece read in each way that keeps its length: (text, disguise, backwards)."""
+    yield folded, "plain", False
+    yield folded[::-1], "reversed", True
+    yield codecs.encode(folded, "rot13"), "rot13", False
+    if not folded.isascii():
+        yield latin(folded), "lookalike", False
+    elif any(c.isdigit() for c in folded):
+        yield leet(folded), "lookalike", False
 
 
 def _starts(text: str, low: int) -> Iterator[int]:
@@ -93,55 +78,48 @@ class _Open:
 
 
 class Apart:
-    """Addresses taken apart. Reads every word; costs little until an @ or "at" comes."""
+    """Addresses taken apart. To be given the words "at", those with an @ before them, and while one is `open` every word."""
 
-    __slots__ = ("_after_spoken", "_left", "_open", "_register")
+    __slots__ = ("_register", "open")
 
     def __init__(self, register: Register) -> None:
         self._register = register
-        self._left: deque[tuple[str, int, bool]] = deque(maxlen=MAX_LEFT)  # (text with its joiner, start, spelt)
-        self._open: list[_Open] = []
-        self._after_spoken = False  # the last word stood for a sign: "_DOT_"
+        self.open: list[_Open] = []
 
-    def word(self, word: Word) -> Iterator[Match]:
+    def word(self, word: Word, left: Sequence[Word]) -> Iterator[Match]:
+        """`left`: what stands before it, MAX_LEFT words and one more."""
         joiner = _joiner(word.before)
-        lex = lexicon()
-        spoken = _spoken(word.text)
-        if self._after_spoken:
+        if left and left[-1].kind & (Kind.AT | Kind.SIGN):
             joiner = joiner.strip("_-")
-        self._after_spoken = bool(spoken) or word.text in lex.at
         if "@" in joiner and not word.in_address:
-            self._begin(spelt=False, tail=joiner.partition("@")[0])
+            self._begin(left, spelt=False, tail=joiner.partition("@")[0])
             joiner = joiner.rpartition("@")[2]
-        if word.text in lex.at:
-            self._begin(spelt=True, tail="")
-        elif self._open:
-            yield from self._go_on(word, joiner, spoken)
-        self._left.append((spoken or joiner.rpartition("@")[2] + word.text, word.start, bool(spoken)))
+        if word.kind & Kind.AT:
+            self._begin(left, spelt=True, tail="")
+        elif self.open:
+            yield from self._go_on(word, joiner, lexicon().sign(word.text))
 
-    def finish(self) -> Iterator[Match]:
-        yield from ()
-
-    def _begin(self, *, spelt: bool, tail: str) -> None:
+    def _begin(self, left: Sequence[Word], *, spelt: bool, tail: str) -> None:
         text, locals_ = tail, []
-        for part, start, _ in reversed(self._left):
-            text = part + text
-            if len(text) > 64:
+        for i in range(len(left) - 1, max(-1, len(left) - 1 - MAX_LEFT), -1):
+            text = _local_part(left[i], left[i - 1] if i else None) + text
+            if len(text) > MAX_LOCAL:
                 break
-            locals_.append((text.lstrip(".-_+"), start))
-        spelt = spelt or any(s for _, _, s in self._left)
-        self._open = [*self._open[1 - MAX_OPEN :], _Open(locals_, spelt)] if locals_ else self._open
+            locals_.append((text.lstrip(".-_+"), left[i].start))
+        if locals_:
+            spelt = spelt or any(w.kind & Kind.SIGN for w in left[-MAX_LEFT:])
+            self.open = [*self.open[1 - MAX_OPEN :], _Open(locals_, spelt)]
 
-    def _go_on(self, word: Word, joiner: str, spoken: str) -> Iterator[Match]:
+    def _go_on(self, word: Word, joiner: str, sign: str) -> Iterator[Match]:
         kept = []
-        for state in self._open:
+        for state in self.open:
             state.words += 1
-            state.spelt = state.spelt or bool(spoken)
-            state.domain += spoken or joiner + word.text
+            state.spelt = state.spelt or bool(sign)
+            state.domain += sign or joiner + word.text
             if state.words > MAX_RIGHT or (state.words > 4 and "." not in state.domain and len(word.text) > 1):
                 continue
             found = False
-            if not spoken and "." in state.domain[:-2] and len(state.domain) <= 80:
+            if not sign and "." in state.domain[:-2] and len(state.domain) <= 80:
                 for local, start in state.locals:
                     owners = find(self._register, f"{local}@{state.domain}") if local else ()
                     if owners:
@@ -151,20 +129,19 @@ class Apart:
                         break
             if not found:
                 kept.append(state)
-        self._open = kept
+        self.open = kept
+
+
+def _local_part(word: Word, before: Word | None) -> str:
+    """A word as part of a local part, with the signs that join it to the one before."""
+    if sign := lexicon().sign(word.text):
+        return sign
+    joiner = _joiner(word.before)
+    if before is not None and before.kind & (Kind.AT | Kind.SIGN):
+        joiner = joiner.strip("_-")
+    return joiner.rpartition("@")[2] + word.text
 
 
 def _joiner(before: str) -> str:
     """What of the text between two words belongs to an address."""
     return _LOOSE.sub("", before) if before and before != " " else ""
-
-
-def _spoken(text: str) -> str:
-    lex = lexicon()
-    if text in lex.dot:
-        return "."
-    if text in lex.dash:
-        return "-"
-    if text in lex.underscore:
-        return "_"
-    return "+" if text in lex.plus else ""

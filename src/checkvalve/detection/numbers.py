@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
+from checkvalve.detection.kinds import Kind
 from checkvalve.detection.lexicon import lexicon
 from checkvalve.detection.register import Register
 from checkvalve.detection.tokens import Word
@@ -19,51 +20,67 @@ _FAR: Final = 1000
 
 
 class Phones:
-    __slots__ = ("_groups", "_register", "_since_other", "_since_phone")
+    """To be given digits, the words that announce numbers, and every word while there are `groups` or `other` is above 0."""
+
+    __slots__ = ("_lettered", "_phone", "_register", "groups", "other")
 
     def __init__(self, register: Register) -> None:
         self._register = register
-        self._groups: deque[Word] = deque(maxlen=MAX_GROUPS)
-        self._since_phone = self._since_other = _FAR
+        self.groups: deque[Word] = deque(maxlen=MAX_GROUPS)
+        self._lettered = 0  # words so far that are no digits
+        self._phone = self.other = -_FAR  # the number of the last one that announces a telephone, or another number
 
-    def word(self, word: Word) -> Iterator[Match]:
-        if any(c in ".;!?\n" for c in word.before):
-            self._since_other = _FAR  # another sentence
-        if not (word.text.isascii() and word.text.isdigit()):
-            yield from self._ended(plus=word.before.startswith("+"))
-            lex = lexicon()
-            self._since_phone = 0 if word.text in lex.phones else self._since_phone + 1
-            self._since_other = 0 if word.text in lex.other_numbers or _is_iban_start(word.text) else self._since_other + 1
+    def word(self, word: Word, lettered: int) -> Iterator[Match]:
+        """`lettered`: words so far that are no digits, this one included."""
+        if self.other > 0 and any(c in ".;!?\n" for c in word.before):
+            self.other = -_FAR  # another sentence
+        if word.kind & Kind.DIGITS:
+            self._lettered = lettered
+            spelt = len(word.text) == 1 and self.groups and len(self.groups[-1].text) == 1
+            if self.groups and word.start - self.groups[-1].end > (MAX_GAP_SPELT if spelt else MAX_GAP):
+                yield from self._ended()
+            self.groups.append(word)
+            yield from self._ending_here()
             return
-        spelt = len(word.text) == 1 and self._groups and len(self._groups[-1].text) == 1
-        if self._groups and word.start - self._groups[-1].end > (MAX_GAP_SPELT if spelt else MAX_GAP):
-            yield from self._ended()
-        self._groups.append(word)
-        yield from self._ending_here()
+        self._lettered = lettered - 1
+        yield from self._ended(plus=word.before.startswith("+"))
+        if word.kind & Kind.PHONE:
+            self._phone = lettered
+        if word.kind & Kind.OTHER_NUMBER:
+            self.other = lettered
 
-    def finish(self, after: str = "") -> Iterator[Match]:
+    def finish(self, after: str, lettered: int) -> Iterator[Match]:
         """`after`: what stands behind the last word."""
+        self._lettered = lettered
         yield from self._ended(plus=after.startswith("+"))
 
     def _ended(self, *, plus: bool = False) -> Iterator[Match]:
         """The run of digits has ended, at a plus sign or not: it may have been written backwards."""
-        if self._groups:
-            digits = "".join(w.text for w in self._groups)[::-1]
+        if self.groups:
+            digits = "".join(w.text for w in self.groups)[::-1]
             backwards = plus or self._since_phone <= _NEAR or (digits[0] == "0" and self._since_other > 3)
             normal = normal_phone(digits) if backwards and 9 <= len(digits) <= 13 else None
             if normal and (owners := self._register.owners("phone", normal)):
-                yield Match(owners, self._groups[0].start, self._groups[-1].end, "reversed")
-            self._groups.clear()
+                yield Match(owners, self.groups[0].start, self.groups[-1].end, "reversed")
+            self.groups.clear()
+
+    @property
+    def _since_phone(self) -> int:
+        return self._lettered - self._phone
+
+    @property
+    def _since_other(self) -> int:
+        return self._lettered - self.other
 
     def _ending_here(self) -> Iterator[Match]:
-        end = self._groups[-1].end
+        end = self.groups[-1].end
         digits = ""
         widest: dict[str, tuple[int, int, str]] = {}
-        for count, group in enumerate(reversed(self._groups), start=1):
+        for count, group in enumerate(reversed(self.groups), start=1):
             digits = group.text + digits
             if len(digits) > MAX_DIGITS:
                 break
-            opens = count == len(self._groups) or digits[0] == "0" or any(c in "+,;:\n(/|" for c in group.before)
+            opens = count == len(self.groups) or digits[0] == "0" or any(c in "+,;:\n(/|" for c in group.before)
             if opens and len(digits) >= 7 and self._plausible(digits, group, count):
                 normal = normal_phone(digits)
                 if normal:
@@ -84,66 +101,64 @@ class Phones:
         return 9 <= len(digits) <= (10 if groups == 1 else 12)
 
 
-def _is_iban_start(text: str) -> bool:
-    return len(text) >= 4 and text[:2].isalpha() and text[2:4].isdigit()
-
-
 class Orders:
-    """A number is an order's when "order" or a # announces it and nothing after it says that it measures something."""
+    """A number is an order's when "order" or a # announces it and nothing after it says that it measures something.
 
-    __slots__ = ("_announced", "_carried", "_held", "_labelled", "_last", "_register", "_said", "_since_order", "_spelt")
+    To be given digits, the words that announce an order's number, and while it `waits` every word.
+    """
+
+    __slots__ = ("_announced", "_carried", "_held", "_labelled", "_order", "_register", "_said", "_spelt", "waits")
 
     def __init__(self, register: Register) -> None:
         self._register = register
+        self.waits = False
         self._announced = self._labelled = False  # "order …"; "order number …"
-        self._since_order = _FAR
+        self._order = -_FAR  # number of the last word "order"
         self._carried: tuple[int, int] | None = None  # digits of an order number just seen, words since
-        self._last = ""
         self._spelt: list[Word] = []  # single digits in a row
         self._held: Match | None = None
         self._said = False  # the held one is said to be an order's number, whatever comes after it
 
-    def word(self, word: Word) -> Iterator[Match]:
+    def word(self, word: Word, number: int, last: Word | None) -> Iterator[Match]:
+        """`number`: how many words there were, this one included; `last`: the one before."""
         if self._held is not None:
             if not _measured(word, self._held.end, said=self._said):
                 yield self._held
             self._held = None
-        if word.text.isascii() and word.text.isdigit():
-            self._number(word)
+        if word.kind & Kind.DIGITS:
+            self._number(word, last.text if last else "")
         else:
-            self._other(word)
-        self._last = word.text
+            self._other(word, number)
+        self.waits = bool(self._held or self._announced or self._carried or self._spelt)
 
     def finish(self) -> Iterator[Match]:
         if self._held is not None:
             yield self._held
             self._held = None
 
-    def _other(self, word: Word) -> None:
+    def _other(self, word: Word, number: int) -> None:
         lex = lexicon()
         self._spelt.clear()
-        self._since_order += 1
-        if word.text in lex.orders or (word.text in lex.number_words and self._since_order <= 8):
+        if word.text in lex.orders or (word.text in lex.number_words and number - self._order <= 8):
             self._announced, self._labelled = True, word.text in lex.number_words
             if word.text in lex.orders:
-                self._since_order = 0
+                self._order = number
         elif word.text not in lex.order_links:
             self._announced = self._labelled = False
         if self._carried:
             size, words = self._carried
             self._carried = (size, words + 1) if words < 4 else None
 
-    def _number(self, word: Word) -> None:
-        self._since_order += 1
+    def _number(self, word: Word, last: str) -> None:
         start, digits = word.start, word.text
         if len(digits) == 1 and (self._spelt or self._announced):
             self._spelt = [*self._spelt[-11:], word]
             start, digits = self._spelt[0].start, "".join(w.text for w in self._spelt)
         else:
             self._spelt.clear()
-        hashed = word.before.endswith("#") and len(digits) >= 3 and self._last not in lexicon().other_numbers
+        hashed = word.before.endswith("#") and len(digits) >= 3 and last not in lexicon().other_numbers
         said = self._announced and (self._labelled or any(c in "#:=|" for c in word.before))
-        if self._in_a_row(word, digits) or hashed or self._is_announced(word, digits):
+        if self._in_a_row(word, digits, last) or hashed or self._is_announced(word, digits):
             self._carried = (len(digits), 0)
             if owners := self._register.owners("order_number", digits):
                 self._said = said
@@ -161,12 +176,12 @@ class Orders:
         small = len(digits) < 3 or (len(digits) == 3 and digits[-1] == "0")
         return not small and not 1990 <= int(digits[:5]) <= 2035
 
-    def _in_a_row(self, word: Word, digits: str) -> bool:
+    def _in_a_row(self, word: Word, digits: str, last: str) -> bool:
         """ "orders 1042, 1043 and 1044"."""
         if self._carried is None:
             return False
         size, words = self._carried
-        joined = any(c in ",;\n" for c in word.before) or (words == 1 and self._last in lexicon().order_links)
+        joined = any(c in ",;\n" for c in word.before) or (words == 1 and last in lexicon().order_links)
         return joined and abs(size - len(digits)) <= 1 and len(digits) >= 3
 
 

@@ -10,21 +10,23 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from checkvalve.detection.checks import CHECKS
 from checkvalve.detection.content import load
-from checkvalve.detection.tokens import Piece
 from checkvalve.detection.types import Severity, Sighting
 from checkvalve.events.pseudonym import words
+
+if TYPE_CHECKING:
+    from checkvalve.detection.tokens import Piece
 
 FILES: Final = ("secrets", "numbers")
 MAX_CONTEXT: Final = 200  # code points before a piece that a match may begin in
 MAX_PIECES: Final = 24
 _NEAR: Final = 60
-_DIGIT = re.compile(r"[0-9]")
+DIGIT: Final = re.compile(r"[0-9]")
 _NUMBER = re.compile(r"(?:[0-9][ .-]?){7}|[A-Z]{2}[0-9]{2}[A-Z0-9 -]{11}|[A-Z]{6}[0-9]{2}[A-Z]")  # long enough to prove itself
-_PUNCTUATION: Final = ".,;:\"'`*"
+PUNCTUATION: Final = ".,;:\"'`*"
 GROUPS: Final = 6  # of four signs each: an application password
 STAYS: Final = 4  # pieces after a hint
 
@@ -79,32 +81,40 @@ def rules() -> Rules:
 
 
 class Patterns:
-    __slots__ = ("_fours", "_hinted", "_last_end", "_recent", "_rules")
+    """`recent` is to be given every piece; `piece` those with a hint, a digit or four signs, and while it `waits` all."""
+
+    __slots__ = ("_fours", "_hinted", "_last_end", "_rules", "recent", "waits")
 
     def __init__(self) -> None:
         self._rules = rules()
-        self._recent: deque[tuple[str, int, int, str]] = deque(maxlen=MAX_PIECES)  # (text with gap, start, end, disguise)
+        self.recent: deque[Piece] = deque(maxlen=MAX_PIECES)
+        self.waits = False
         self._last_end: dict[str, int] = {}
         self._hinted = 0  # pieces for which the last hint still stands
         self._fours = 0  # pieces of four signs in a row
 
-    def piece(self, piece: Piece) -> Iterator[Sighting]:
-        clear = piece.clear
-        label = next(iter(piece.labels.values()), "plain") if piece.labels else "plain"
-        self._recent.append((piece.gap[:1] + clear, piece.places[0], piece.places[-1], label))
-        self._hinted = STAYS if self._rules.hints.search(clear) else max(0, self._hinted - 1)
-        self._fours = self._fours + 1 if len(clear) == 4 or len(clear.strip(_PUNCTUATION)) == 4 else 0
-        digits = _DIGIT.search(clear) is not None
-        if self._hinted or digits or self._fours >= GROUPS:
-            yield from self._find(digits=digits)
+    def piece(self, *, hint: bool, digit: bool, four: bool) -> Iterator[Sighting]:
+        """What ends with the newest of `recent`."""
+        self._hinted = STAYS if hint else max(0, self._hinted - 1)
+        self._fours = self._fours + 1 if four else 0
+        self.waits = self._hinted > 0 or self._fours > 0
+        if self._hinted or digit or self._fours >= GROUPS:
+            yield from self._find(digits=digit)
 
     def _find(self, *, digits: bool) -> Iterator[Sighting]:
-        parts = list(self._recent)
-        while len(parts) > 1 and sum(len(p[0]) for p in parts[1:]) > MAX_CONTEXT:
-            parts = parts[1:]
-        text = "".join(p[0] for p in parts)
-        newest = len(text) - len(parts[-1][0])
+        pieces, size = [], 0
+        for piece in reversed(self.recent):
+            pieces.append(piece)
+            size += len(piece.gap[:1]) + len(piece.reading.clear)
+            if size > MAX_CONTEXT:
+                break
+        pieces.reverse()
+        text = "".join([piece.gap[:1] + piece.reading.clear for piece in pieces])
         digits = digits and _NUMBER.search(text) is not None
+        if not digits and not self.waits:
+            return
+        parts = [_part(piece) for piece in pieces]
+        newest = len(text) - len(parts[-1][0])
         for one in self._rules.all:
             tried = digits if one.digits else (self._hinted if one.hint else self._fours >= GROUPS)
             if not tried:
@@ -113,6 +123,13 @@ class Patterns:
                 if high > newest and (span := _span(parts, low, high))[0] >= self._last_end.get(one.id, -1):
                     self._last_end[one.id] = span[1]
                     yield Sighting(one.id, one.what, one.severity, one.leak, span[0], span[1], span[2])
+
+
+def _part(piece: "Piece") -> tuple[str, int, int, str]:
+    """(text with gap, start, end, disguise)."""
+    labels = piece.reading.labels
+    start, end = piece.span(0, -1)
+    return piece.gap[:1] + piece.reading.clear, start, end, next(iter(labels.values()), "plain") if labels else "plain"
 
 
 def _span(parts: list[tuple[str, int, int, str]], low: int, high: int) -> tuple[int, int, str]:

@@ -8,12 +8,14 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, product
-from typing import Final
+from typing import Final, NamedTuple
 
+from checkvalve.detection.kinds import Kind
 from checkvalve.detection.lexicon import lexicon
+from checkvalve.detection.reach import BACKWARD, FORWARD, ROT13, ROTATED, reach, streets
 from checkvalve.detection.register import Owner, Register
 from checkvalve.detection.tokens import Word
-from checkvalve.detection.types import Match
+from checkvalve.detection.types import Match, Sighting
 from checkvalve.events.pseudonym import MAX_WORDS, Category, words
 
 LONGEST: Final = 9  # words of a name or street line that is registered by its first and last word
@@ -21,40 +23,47 @@ MAX_TURNED: Final = 4  # words of a phrase that is also read backwards and as ro
 _HIDING: Final = frozenset({"invisible", "lookalike", "transliterated", "reversed", "rot13"})
 MAX_SPELLINGS: Final = 4
 _UNSPEAKABLE = re.compile(r"[^aeiouy ]{6}|(?:^| )[^aeiouy ]{2,}(?: |$)")  # nobody's name: a word without a vowel
-_ROT13: Final = str.maketrans({chr(base + i): chr(base + (i + 13) % 26) for base in (65, 97) for i in range(26)})
 
 
 class Phrases:
-    __slots__ = ("_core", "_held", "_register", "_skipped", "_words")
+    __slots__ = ("_core", "_held", "_left_out", "_register", "_skipped", "_words")
 
     def __init__(self, register: Register) -> None:
         self._register = register
         self._words: deque[Word] = deque(maxlen=LONGEST)
-        self._core: deque[tuple[Word, bool]] = deque(maxlen=MAX_WORDS)  # without titles and labels; left out before it?
-        self._skipped = False
+        self._core: deque[Word] = deque(maxlen=MAX_WORDS)  # without titles and labels
+        self._skipped = False  # a title or label was the last word
+        self._left_out = LONGEST  # words of the core since something was left out
         self._held: list[tuple[Match, bool]] = []  # names, and whether no white space is in them
 
-    def word(self, word: Word) -> Iterator[Match]:
+    def word(self, word: Word, out: list[Match | Sighting]) -> None:
+        """Adds what is found to `out`."""
         if word.in_address:
-            yield from self._release(())
+            out += self._release(())
             self._words.clear()
             self._core.clear()
             return
-        if self._words and _ends_sentence(self._words[-1], word):
+        if word.before not in (" ", "") and self._words and _ends_sentence(self._words[-1], word):
             self._core.clear()
         self._words.append(word)
-        found = list(self._ending(list(self._words)))
-        lex = lexicon()
-        if word.text in lex.titles or word.text in lex.labels:
+        known = reach(self._register, word)
+        found = self._ending(known) if known and len(self._words) > 1 else []
+        if word.kind & (Kind.TITLE | Kind.LABEL):
             self._skipped = True
         else:
-            self._core.append((word, self._skipped))
+            self._left_out = 1 if self._skipped else self._left_out + 1
             self._skipped = False
-            if any(left_out for _, left_out in islice(self._core, 1, None)):
-                found += self._read([w for w, _ in self._core], told=True)
+            self._core.append(word)
+            if known and self._left_out < len(self._core) and (both := known & reach(self._register, self._core[-2])):
+                found += self._read(list(self._core), both, told=True)
+        if found or self._held:
+            self._hold(found, word, out)
+
+    def _hold(self, found: list[Match], word: Word, out: list[Match | Sighting]) -> None:
+        """What ends with a word, save names, and of the names that were held those that it leaves."""
         names = [m for m in found if m.category == "name"]
-        yield from self._release(names, mail="@" in word.before or word.text in lex.at)
-        yield from (m for m in found if m.category != "name")
+        out += self._release(names, mail="@" in word.before or bool(word.kind & Kind.AT))
+        out += [m for m in found if m.category != "name"]
         longest = max((m.end - m.start for m in names), default=0)
         solid = not any(c.isspace() for c in word.before)
         self._held = [(m, solid) for m in names if m.end - m.start == longest]
@@ -70,28 +79,37 @@ class Phrases:
                 yield held
         self._held = []
 
-    def _ending(self, window: Sequence[Word]) -> Iterator[Match]:
-        """Every phrase that ends at the last word of the window."""
-        yield from self._read(window, told=False)
-        yield from self._long(window)
-        if window[-1].raw[:1].isupper():
-            yield from self._rotated(window)
+    def _ending(self, known: int) -> list[Match]:
+        """Every phrase that ends at the last word; `known` is its reach."""
+        both = known & reach(self._register, self._words[-2])
+        capital = known & FORWARD and self._words[-1].kind & Kind.CAPITAL
+        if not both and not (capital and len(self._words) > MAX_WORDS):
+            return []
+        window = list(self._words)
+        found = list(self._read(window, both, told=False)) if both else []
+        if capital:
+            found += self._long(window)
+            if both & FORWARD:
+                found += self._rotated(window)
+        return found
 
-    def _read(self, window: Sequence[Word], *, told: bool) -> Iterator[Match]:
-        """`told`: a field or title stands inside, so these are a person's."""
-        function = lexicon().function
+    def _read(self, window: Sequence[Word], known: int, *, told: bool) -> Iterator[Match]:
+        """`known`: the reach of the last two words; `told`: a field or title stands inside, so these are a person's."""
         last = window[-1]
         phrase, label = last.text, last.label
-        numbered = ends_in_number = _has_digit(phrase)
-        if phrase in function:
+        numbered = ends_in_number = bool(last.kind & Kind.NUMBERED)
+        if last.kind & Kind.FUNCTION:
             return
         lettered, varied = not phrase.isdigit(), bool(last.others) or phrase[-1] == "s"
         lone = one_sentence = True
         for count in range(2, min(len(window), MAX_WORDS) + 1):
             first, text = window[-count], window[-count].text
-            starts_with_number = _has_digit(text)
+            known &= reach(self._register, first)
+            if not known:
+                return
+            starts_with_number = bool(first.kind & Kind.NUMBERED)
             numbered = numbered or starts_with_number
-            lone = lone and text not in function
+            lone = lone and not first.kind & Kind.FUNCTION
             one_sentence = one_sentence and not _ends_sentence(first, window[1 - count])
             if not numbered and not (lone and one_sentence):
                 return  # no name goes on over a word that cannot be part of one
@@ -101,52 +119,39 @@ class Phrases:
             if label == "plain":
                 label = first.label
             if lettered and (not numbered or starts_with_number or ends_in_number or count == MAX_WORDS):
-                yield from self._try(phrase, window, count, label, numbered=numbered, varied=varied, turned=lone, told=told)
+                part = _Part(phrase, window, count, label, numbered, varied, told)
+                if known & FORWARD:
+                    yield from self._forward(part)
+                if lone and known & (BACKWARD | ROTATED):
+                    yield from self._turned(part, known)
 
-    def _try(
-        self,
-        phrase: str,
-        window: Sequence[Word],
-        count: int,
-        label: str,
-        *,
-        numbered: bool,
-        varied: bool,
-        turned: bool,
-        told: bool,
-    ) -> Iterator[Match]:
-        """One phrase in all its readings."""
-        owners = self._register.owners
-        category: Category = "address" if numbered else "name"
-        if found := owners(category, phrase):
-            yield self._match(found, phrase, window, count, label, told=told)
+    def _forward(self, part: "_Part") -> Iterator[Match]:
+        """One phrase as written and in other spellings."""
+        owners, phrase = self._register.owners, part.phrase
+        if found := owners("address" if part.numbered else "name", phrase):
+            yield part.match(found, phrase, part.label)
         # A street may lack its number; of a longer line only the first words are registered.
-        streetlike = not numbered and (window[-1].raw[:1].isupper() or count == MAX_WORDS)
+        streetlike = not part.numbered and (part.window[-1].kind & Kind.CAPITAL or part.size == MAX_WORDS)
         if streetlike and (found := owners("address", phrase)):
-            yield self._match(found, phrase, window, count, label, told=told)
-        if varied or numbered:
-            for spelling, other in _spellings(window[-count:], numbered=numbered):
+            yield part.match(found, phrase, part.label)
+        if part.varied or part.numbered:
+            for spelling, other in _spellings(part.words, numbered=part.numbered):
                 if found := owners("address" if _has_digit(spelling) else "name", spelling):
-                    yield self._match(found, spelling, window, count, label if other == "plain" else other, told=told)
-        if turned:
-            category = "address" if count > MAX_TURNED else category  # the first words of a longer street line
-            part = window[-count:]
-            if any(w.raw[-1:].isupper() or w.raw.islower() for w in part) and (found := owners(category, phrase[::-1])):
-                yield self._match(found, phrase[::-1], window, count, "reversed", told=told)
-            reading = _rot13(phrase, part)
-            if (numbered or not _UNSPEAKABLE.search(reading)) and (found := owners(category, reading)):
-                yield self._match(found, reading, window, count, "rot13", told=told)
+                    yield part.match(found, spelling, part.label if other == "plain" else other)
 
-    @staticmethod
-    def _match(owners: tuple[Owner, ...], phrase: str, window: Sequence[Word], count: int, label: str, *, told: bool) -> Match:
-        before, part = window[max(0, len(window) - count - 3) : len(window) - count], window[-count:]
-        if owners[0].category == "address":
-            weak = not told and _vague_address(phrase.split(" "), before)
-        else:
-            hidden = label in _HIDING  # nobody hides words of everyday language
-            small = all(w.raw.islower() for w in part)
-            weak = not told and not hidden and _everyday_name(phrase.split(" "), before, small=small)
-        return Match(owners, window[-count].start, window[-1].end, label, weak)
+    def _turned(self, part: "_Part", known: int) -> Iterator[Match]:
+        """One phrase backwards, and by rot13."""
+        owners, words_ = self._register.owners, part.words
+        # The first words of a longer street line are a phrase as well.
+        category: Category = "address" if part.numbered or part.size > MAX_TURNED else "name"
+        if known & BACKWARD and any(w.raw[-1:].isupper() or w.raw.islower() for w in words_):
+            backwards = part.phrase[::-1]
+            if found := owners(category, backwards):
+                yield part.match(found, backwards, "reversed")
+        if known & ROTATED:
+            rotated = _rot13(part.phrase, words_)
+            if (part.numbered or not _UNSPEAKABLE.search(rotated)) and (found := owners(category, rotated)):
+                yield part.match(found, rotated, "rot13")
 
     def _long(self, window: Sequence[Word]) -> Iterator[Match]:
         """Names of six words and more are registered by the first and the last."""
@@ -175,6 +180,33 @@ class Phrases:
             for cut in range(2, count):
                 if owners := self._register.owners("name", " ".join((*texts[cut:], *texts[:cut]))):
                     yield Match(owners, first.start, window[-1].end, first.label)
+
+
+class _Part(NamedTuple):
+    """The last `size` words of a window as one phrase."""
+
+    phrase: str
+    window: Sequence[Word]
+    size: int
+    label: str
+    numbered: bool
+    varied: bool  # its words have other spellings
+    told: bool
+
+    @property
+    def words(self) -> Sequence[Word]:
+        return self.window[-self.size :]
+
+    def match(self, owners: tuple[Owner, ...], phrase: str, label: str) -> Match:
+        start, words_ = len(self.window) - self.size, self.words
+        before, texts = self.window[max(0, start - 3) : start], phrase.split(" ")
+        if owners[0].category == "address":
+            weak = not self.told and _vague_address(texts, before)
+        else:
+            hidden = label in _HIDING  # nobody hides words of everyday language
+            small = all(w.raw.islower() for w in words_)
+            weak = not self.told and not hidden and _everyday_name(texts, before, small=small)
+        return Match(owners, words_[0].start, words_[-1].end, label, weak)
 
 
 def _ends_sentence(word: Word, after: Word) -> bool:
@@ -217,15 +249,15 @@ def _has_digit(text: str) -> bool:
 
 def _rot13(phrase: str, part: Sequence[Word]) -> str:
     if phrase.isascii() and all(w.raw.isascii() for w in part):
-        return phrase.translate(_ROT13)
-    return " ".join(words(" ".join(w.raw for w in part).translate(_ROT13)))
+        return phrase.translate(ROT13)
+    return " ".join(words(" ".join(w.raw for w in part).translate(ROT13)))
 
 
 def _spellings(part: Sequence[Word], *, numbered: bool) -> Iterator[tuple[str, str]]:
     """Other ways to write the same phrase: (text, disguise). At most MAX_SPELLINGS."""
     if any(w.others for w in part):
         yield from _alike(part)
-    choices = [[(w.text, "plain"), *w.others, *(_streets(w.text) if numbered else ())] for w in part]
+    choices = [[(w.text, "plain"), *w.others, *((t, "plain") for t in streets(w.text) if numbered)] for w in part]
     if part[-1].text[-1] == "s" and len(part[-1].text) > 4:
         choices[-1].append((part[-1].text[:-1], "plain"))  # Anna Schmidts Bestellung
     if all(len(c) == 1 for c in choices):
@@ -243,15 +275,6 @@ def _alike(part: Sequence[Word]) -> Iterator[tuple[str, str]]:
         readings = [[t for t, other in w.others if other == label] or [w.text] for w in part]
         for i in range(max(map(len, readings))):
             yield " ".join(r[min(i, len(r) - 1)] for r in readings), label
-
-
-def _streets(text: str) -> Iterator[tuple[str, str]]:
-    for other in lexicon().streets.get(text, ()):
-        yield other, "plain"
-    if text.endswith("strasse") and len(text) > 7:
-        yield text[:-4], "plain"
-    elif text.endswith("str") and len(text) > 4:
-        yield text + "asse", "plain"
 
 
 def _house_numbers(texts: list[str]) -> Iterator[tuple[str, str]]:

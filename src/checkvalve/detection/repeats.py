@@ -18,18 +18,17 @@ MAX_WORDS: Final = 20_000
 class Repeats:
     """Reads the words of an answer; `known` is what must not be recited."""
 
-    __slots__ = ("_last", "_run", "_said", "_seen", "_shingles", "_start")
+    __slots__ = ("_last", "_run", "_seen", "_shingles", "_start", "watches")
 
     def __init__(self, known: str) -> None:
         text = words(known)[:MAX_WORDS]
         self._shingles = {" ".join(text[i : i + SHINGLE]) for i in range(len(text) - SHINGLE + 1)}
         self._last: deque[Word] = deque(maxlen=SHINGLE)
         self._seen: set[str] = set()
-        self._run, self._start, self._said = 0, 0, False
+        self._run, self._start = 0, 0
+        self.watches = len(self._shingles) >= MIN_SHINGLES  # whether it is to be given words
 
     def word(self, word: Word) -> Iterator[Sighting]:
-        if self._said or len(self._shingles) < MIN_SHINGLES:
-            return
         self._last.append(word)
         shingle = " ".join(w.text for w in self._last)
         if shingle not in self._shingles:
@@ -40,5 +39,5 @@ class Repeats:
         self._run += 1
         self._seen.add(shingle)
         if len(self._seen) >= SHARE * len(self._shingles) or self._run + SHINGLE > LONGEST_RUN:
-            self._said = True
+            self.watches = False
             yield Sighting("system-prompt-repeated", "the system prompt is recited", "medium", False, self._start, word.end)

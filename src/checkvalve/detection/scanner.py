@@ -1,11 +1,12 @@
 """Registered people's data in text that streams by (docs/spec/wire.md, section 6 for the normal forms).
 
-Exact look-ups in the register, no guessing: what is read into a text is checked against a keyed hash, so a wild reading costs
-time and finds nothing. The cost does not grow with the number of people, the state is bounded, time is linear, and what is
-found does not depend on how the text was chunked. A match is reported when the word after the one that completes it has
-begun, at the latest; text that was encoded when it has ended.
+Exact look-ups in the register, no guessing: what is read into a text is checked against a keyed hash, so a wild reading finds
+nothing, and is not made where it could find nothing. The cost does not grow with the number of people, the state is bounded,
+time is linear, and what is found does not depend on how the text was chunked. A match is reported when the word after the one
+that completes it has begun, at the latest; text that was encoded when it has ended.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
@@ -15,6 +16,7 @@ from checkvalve.detection.attribution import Attribution
 from checkvalve.detection.canaries import store_of
 from checkvalve.detection.encoded import Blobs, Decoded
 from checkvalve.detection.exits import Exits
+from checkvalve.detection.kinds import Kind
 from checkvalve.detection.numbers import Orders, Phones
 from checkvalve.detection.patterns import Patterns
 from checkvalve.detection.phrases import Phrases
@@ -22,7 +24,7 @@ from checkvalve.detection.postcodes import PostcodeNames
 from checkvalve.detection.register import Owner, Register
 from checkvalve.detection.repeats import Repeats
 from checkvalve.detection.spaced import Spelt
-from checkvalve.detection.tokens import Cutter, Piece, Words
+from checkvalve.detection.tokens import Cutter, Piece, Word, Words
 from checkvalve.detection.types import Exposure, Finding, Match, Severity, Sighting
 from checkvalve.events.pseudonym import Category
 
@@ -42,36 +44,51 @@ NO_CONTEXT: Final = Context()
 
 
 class Scanner:
-    """One text, fed in chunks. `feed` yields matches in the order they complete; `finish` yields the rest."""
+    """One text, fed in chunks. `feed` yields matches in the order they complete; `finish` yields the rest.
+
+    A reader is given only the words that it could begin with, and then those it waits for (see each reader's docstring).
+    """
 
     __slots__ = (
-        *("_blobs", "_context", "_cutter", "_depth", "_exits", "_patterns", "_readers", "_register", "_repeats", "_words"),
-        "position",
+        *(
+            "_apart",
+            "_blobs",
+            "_context",
+            "_cutter",
+            "_depth",
+            "_exits",
+            "_left",
+            "_lettered",
+            "_number",
+            "_orders",
+            "_patterns",
+        ),
+        *("_phones", "_phrases", "_postcodes", "_register", "_repeats", "_spelt", "_words", "position"),
     )
 
     def __init__(self, register: Register, context: Context = NO_CONTEXT, depth: int = MAX_DEPTH) -> None:
         self._register, self._context, self._depth = register, context, depth
         self._cutter, self._words, self._blobs, self._patterns = Cutter(), Words(), Blobs(), Patterns()
         self._exits, self._repeats = Exits(context.hosts), Repeats(context.system)
-        self._readers = (
-            mail.Apart(register),
-            Phones(register),
-            Orders(register),
-            Phrases(register),
-            PostcodeNames(register),
-            Spelt(register),
-        )
+        self._apart, self._phones, self._orders = mail.Apart(register), Phones(register), Orders(register)
+        self._phrases, self._postcodes, self._spelt = Phrases(register), PostcodeNames(register), Spelt(register)
+        self._left: deque[Word] = deque(maxlen=mail.MAX_LEFT + 1)  # the words before
+        self._number = self._lettered = 0  # of words so far, of those that are no digits
         self.position = 0  # raw end of what has been read
 
     def feed(self, text: str) -> Iterator[Match | Sighting]:
         for piece in self._cutter.feed(text):
-            yield from self._piece(piece)
+            if found := self._piece(piece):
+                yield from found
+            self.position = piece.end
 
     def finish(self) -> Iterator[Match | Sighting]:
         for piece in self._cutter.feed("", last=True):
             yield from self._piece(piece)
-        for reader in self._readers:
-            yield from reader.finish(self._words.between) if isinstance(reader, Phones) else reader.finish()
+            self.position = piece.end
+        yield from self._phones.finish(self._words.between, self._lettered)
+        for reader in (self._orders, self._phrases, self._spelt):
+            yield from reader.finish()
         for decoded in self._blobs.finish():
             yield from self._inside(decoded)
 
@@ -80,21 +97,46 @@ class Scanner:
         """Where encoded text begins that may go on."""
         return self._blobs.undecided
 
-    def _piece(self, piece: Piece) -> Iterator[Match | Sighting]:
-        addresses: list[tuple[int, int]] = []
-        if "@" in piece.folded:
-            found, addresses = mail.in_piece(self._register, piece)
-            yield from found
-        for word in self._words.of(piece, addresses):
-            for reader in self._readers:
-                yield from reader.word(word)
-            yield from self._repeats.word(word)
-        yield from self._patterns.piece(piece)
-        yield from self._exits.piece(piece)
-        if self._depth:
-            for decoded in self._blobs.piece(piece):
-                yield from self._inside(decoded)
-        self.position = piece.places[-1]
+    def _piece(self, piece: Piece) -> list[Match | Sighting]:
+        found: list[Match | Sighting] = []
+        kind = piece.reading.kind
+        if kind & Kind.ADDRESS:
+            found += mail.in_piece(self._register, piece)
+        for word in self._words.of(piece):
+            self._word(word, found)
+        patterns, exits, blobs = self._patterns, self._exits, self._blobs
+        patterns.recent.append(piece)
+        if patterns.waits or kind & (Kind.SECRET | Kind.FIGURE | Kind.FOUR):
+            hint, digit, four = kind & Kind.SECRET, kind & Kind.FIGURE, kind & Kind.FOUR
+            found += patterns.piece(hint=bool(hint), digit=bool(digit), four=bool(four))
+        if exits.image or kind & Kind.EXIT:
+            found += exits.piece(piece)
+        if self._depth and (blobs.lines or blobs.codes or kind & Kind.CODED):
+            for decoded in blobs.piece(piece):
+                found += self._inside(decoded)
+        return found
+
+    def _word(self, word: Word, found: list[Match | Sighting]) -> None:
+        kind, before, left = word.kind, word.before, self._left
+        self._number += 1
+        if not kind & Kind.DIGITS:
+            self._lettered += 1
+        marked = before != " " and before != ""
+        if self._apart.open or kind & Kind.AT or (marked and "@" in before):
+            found += self._apart.word(word, list(left))
+        phones = self._phones
+        if phones.groups or kind & (Kind.DIGITS | Kind.PHONE | Kind.OTHER_NUMBER) or (marked and phones.other > 0):
+            found += phones.word(word, self._lettered)
+        if self._orders.waits or kind & (Kind.DIGITS | Kind.ORDER):
+            found += self._orders.word(word, self._number, left[-1] if left else None)
+        self._phrases.word(word, found)
+        if kind & Kind.NUMBERED or self._postcodes.watched_until >= self._number or (left and left[-1].kind & Kind.DIGITS):
+            found += self._postcodes.word(word, self._number, left)
+        if self._spelt.letters or kind & Kind.LETTER:
+            found += self._spelt.word(word)
+        if self._repeats.watches:
+            found += self._repeats.word(word)
+        left.append(word)
 
     def _inside(self, decoded: Decoded) -> Iterator[Match | Sighting]:
         inner = Scanner(self._register, self._context, self._depth - 1)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import combinations, pairwise
 from typing import Final
 
+from checkvalve.detection.kinds import Kind
 from checkvalve.detection.mail import find
 from checkvalve.detection.register import Register
 from checkvalve.detection.tokens import Word
@@ -17,21 +18,23 @@ MAX_CUT: Final = 24  # letters without word ends that are cut in three
 
 
 class Spelt:
-    __slots__ = ("_letters", "_register")
+    """To be given letters that stand alone, and the word after a run of them."""
+
+    __slots__ = ("_register", "letters")
 
     def __init__(self, register: Register) -> None:
         self._register = register
-        self._letters: list[Word] = []
+        self.letters: list[Word] = []
 
     def word(self, word: Word) -> Iterator[Match]:
-        if len(word.raw) == 1 or (len(word.text) == 1 and word.label != "plain"):
-            self._letters.append(word)
-            if len(self._letters) < MAX_LETTERS:
+        if word.kind & Kind.LETTER:
+            self.letters.append(word)
+            if len(self.letters) < MAX_LETTERS:
                 return
         yield from self.finish()
 
     def finish(self) -> Iterator[Match]:
-        letters, self._letters = self._letters, []
+        letters, self.letters = self.letters, []
         if letters and letters[-1].before[:1] in ("'", "’"):
             letters.pop()  # the s of a possessive
         if len(letters) >= MIN_LETTERS and not all(w.text.isdigit() for w in letters):  # digits alone are the telephone's

@@ -16,6 +16,8 @@ CATEGORIES: Final[tuple[Category, ...]] = ("email", "name", "phone", "address", 
 
 MAX_WORDS: Final = 5  # longest name that is registered word by word; a street line has no more
 DIGEST_BYTES: Final = 16
+WORDS: Final = "words"  # not a category: which words the names and street lines of a person are made of
+WORD_BYTES: Final = 3  # of the pseudonym of one word
 
 _NOT_WORD = re.compile(r"[\x00-/:-@\[-`{-\x7f]+")
 
@@ -42,6 +44,12 @@ def pseudonym(key: bytes, category: str, normal: str) -> str:
     """32 hex digits for one normalised identifier under the site's 32-byte key (keyed BLAKE2b, RFC 7693)."""
     message = category.encode() + b"\x1f" + normal.encode("utf-8", "surrogatepass")
     return hashlib.blake2b(message, key=key, digest_size=DIGEST_BYTES).hexdigest()
+
+
+def words_pseudonym(key: bytes, normal: str) -> str:
+    """32 hex digits: the pseudonyms of up to MAX_WORDS words, cut short, one after the other; then zeros."""
+    parts = (pseudonym(key, WORDS, word)[: 2 * WORD_BYTES] for word in normal.split(" "))
+    return "".join(parts).ljust(2 * DIGEST_BYTES, "0")
 
 
 def normal_email(value: str) -> str | None:
@@ -92,8 +100,10 @@ def identifiers(
     address: str | None = None,
     postcode: str | None = None,
     order_numbers: tuple[str, ...] = (),
-) -> list[tuple[Category, str]]:
-    """All (category, pseudonym) pairs under which one person is registered. Values that say nothing are left out."""
+) -> list[tuple[str, str]]:
+    """All (category, pseudonym) pairs under which one person is registered, and the words of names and street lines under
+    WORDS. Values that say nothing are left out.
+    """
     normals: list[tuple[Category, str | None]] = [
         ("email", normal_email(email or "")),
         ("email", untagged(normal_email(email or "") or "")),
@@ -109,4 +119,7 @@ def identifiers(
     if code and name_words:
         normals.append(("postcode_name", f"{code}|{name_words[-1]}"))
     normals += [("order_number", normal_order_number(n)) for n in order_numbers]
-    return list(dict.fromkeys((c, pseudonym(key, c, n)) for c, n in normals if n))
+    pairs: list[tuple[str, str]] = [(c, pseudonym(key, c, n)) for c, n in normals if n]
+    said = (full or " ".join(name_words), normal_street(address or ""))
+    pairs += [(WORDS, words_pseudonym(key, n)) for n in said if n]
+    return list(dict.fromkeys(pairs))

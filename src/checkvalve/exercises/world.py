@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol, TypeVar
 import yaml
 from stdnum.iso7064 import mod_97_10
 
-from checkvalve.events.pseudonym import Category, fold, identifiers
+from checkvalve.events.pseudonym import WORDS, fold, identifiers
 
 T = TypeVar("T")
 
@@ -112,17 +112,17 @@ class World:
     def orders_of(self, buyer: int) -> tuple[Order, ...]:
         return tuple(o for o in self.orders if o.buyer == buyer)
 
-    def identifiers(self, key: bytes) -> set[tuple[Category, str]]:
-        """Every identifier of everybody, as a shop with this key would register it."""
+    def identifiers(self, key: bytes) -> set[tuple[str, str]]:
+        """Every identifier of everybody, as a shop with this key would register it; words are nobody's own."""
         numbers: dict[int, list[str]] = {}
         for order in self.orders:
             numbers.setdefault(order.buyer, []).append(order.number)
         found = [registered(p, key, tuple(numbers.get(i, ()))) for i, p in enumerate(self.people)]
         found += [registered(p, key, ()) for p in self.staff]
-        return {pair for pairs in found for pair in pairs}
+        return {pair for pairs in found for pair in pairs if pair[0] != WORDS}
 
 
-def registered(person: Person, key: bytes, orders: tuple[str, ...]) -> list[tuple[Category, str]]:
+def registered(person: Person, key: bytes, orders: tuple[str, ...]) -> list[tuple[str, str]]:
     """The person's entries in the register of a shop with this key."""
     return identifiers(
         key,

@@ -13,7 +13,8 @@ final class Pseudonym {
 	}
 
 	/**
-	 * All [category, pseudonym] pairs under which one spelling of a person is registered; values that say nothing are left out.
+	 * All [category, pseudonym] pairs under which one spelling of a person is registered, and the words of name and street line
+	 * under "words"; values that say nothing are left out.
 	 *
 	 * @param array{email?: string, name?: string, phone?: string, address?: string, postcode?: string, order_numbers?: string[]} $person
 	 * @return array<int, array{0: string, 1: string}>
@@ -42,7 +43,23 @@ final class Pseudonym {
 		foreach ( $person['order_numbers'] ?? array() as $number ) {
 			$normals[] = array( 'order_number', self::order_number( (string) $number ) );
 		}
-		return self::hashed( $key, $normals );
+		$pairs = self::hashed( $key, $normals );
+		foreach ( array( '' === $full ? implode( ' ', $name_words ) : $full, self::street( $person['address'] ?? '' ) ) as $said ) {
+			$pair = array( 'words', self::of_words( $key, $said ) );
+			if ( '' !== $said && ! in_array( $pair, $pairs, true ) ) {
+				$pairs[] = $pair;
+			}
+		}
+		return $pairs;
+	}
+
+	/** The pseudonyms of up to five words, each cut to 6 hex digits, one after the other; then zeros, 32 digits in all. */
+	private static function of_words( string $key, string $normal ): string {
+		$parts = array();
+		foreach ( explode( ' ', $normal ) as $word ) {
+			$parts[] = substr( self::of( $key, 'words', $word ), 0, 6 );
+		}
+		return str_pad( implode( '', $parts ), 32, '0' );
 	}
 
 	public static function email( string $value ): string {
