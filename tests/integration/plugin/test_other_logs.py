@@ -136,6 +136,24 @@ def test_rows_that_wordfence_writes_without_a_hook_are_told_once_with_their_own_
     assert not [w for w in (b"mara", b"203.0.113") if w in b"".join(shop.core.lines.values())]
 
 
+def test_a_request_that_still_runs_is_read_once_it_is_settled_and_none_is_passed_over(shop: Shop) -> None:
+    """Wordfence writes a hit when a request begins and says later what became of it."""
+    shop.drain()
+    put = (
+        '$put = function ($ctime, $action) { global $wpdb; $wpdb->insert("{$wpdb->base_prefix}wfhits", array('
+        " 'attackLogTime' => 0, 'ctime' => $ctime, 'IP' => '', 'statusCode' => 403, 'isGoogle' => 0, 'userID' => 0,"
+        " 'newVisit' => 0, 'URL' => '', 'action' => $action)); return $wpdb->insert_id; };"
+    )
+    running = shop.site.php(put + "echo $put(time(), ''); $put(time() - 600, 'blocked:waf');")
+    assert said(shop, "wordfence") == []
+    hits = '"{$wpdb->base_prefix}wfhits"'
+    shop.site.php(
+        f"global $wpdb; $wpdb->update({hits}, array('action' => 'blocked:wordfence', 'ctime' => time() - 90),"
+        f" array('id' => {running}));"
+    )
+    assert [e for e, _ in said(shop, "wordfence")] == ["wfhits blocked:wordfence", "wfhits blocked:waf"]
+
+
 def test_a_table_that_began_anew_is_told_and_read_from_its_start(shop: Shop) -> None:
     shop.site.php(ROWS)
     shop.drain()

@@ -26,13 +26,14 @@ final class LogTables {
 	const UNREMARKABLE = array( '', 'loginOK', 'loginFailValidUsername', 'loginFailInvalidUsername', 'logout', 'lostPassword' );
 
 	public static function read( Recorder $recorder ): void {
-		$lock = new Lock( 'logs' );
-		if ( ! self::present() || ! $lock->take( 60 ) ) {
+		$lock   = new Lock( 'logs' );
+		$tables = self::present();
+		if ( ! $tables || ! $lock->take( 60 ) ) {
 			return;
 		}
 		$before = (array) get_option( self::PLACES, array() );
 		$places = $before;
-		foreach ( self::present() as $table => $name ) {
+		foreach ( $tables as $table => $name ) {
 			$places[ $table ] = self::read_on( $recorder, $table, $name, $places[ $table ] ?? null );
 		}
 		if ( $places !== $before ) {
@@ -98,22 +99,22 @@ final class LogTables {
 			$place = 0;
 		}
 		$columns = implode( ', ', self::TABLES[ $table ][1] );
-		$rows    = $wpdb->get_results( $wpdb->prepare( "SELECT $columns FROM `$name` WHERE id > %d ORDER BY id LIMIT %d", $place, self::AT_ONCE ), ARRAY_A ); // phpcs:ignore
-		foreach ( (array) $rows as $row ) {
-			$at = (float) ( $row['ctime'] ?? $row['time'] );
-			if ( 'wfhits' === $table && $at > time() - self::SETTLED ) {
-				break;
-			}
-			self::tell( $recorder, $table, $row, (int) ( $at * 1000 ) );
+		$until   = $highest;
+		$only    = '1 = 1';
+		if ( 'wfhits' === $table ) {
+			$unsettled = $wpdb->get_var( $wpdb->prepare( "SELECT MIN(id) FROM `$name` WHERE id > %d AND ctime > %d", $place, time() - self::SETTLED ) ); // phpcs:ignore
+			$until     = null === $unsettled ? $highest : (int) $unsettled - 1;
+			$only      = "action NOT IN ('" . implode( "', '", self::UNREMARKABLE ) . "')";
+		}
+		$rows = (array) $wpdb->get_results( $wpdb->prepare( "SELECT $columns FROM `$name` WHERE id > %d AND id <= %d AND $only ORDER BY id LIMIT %d", $place, $until, self::AT_ONCE ), ARRAY_A ); // phpcs:ignore
+		foreach ( $rows as $row ) {
+			self::tell( $recorder, $table, $row, (int) ( (float) ( $row['ctime'] ?? $row['time'] ) * 1000 ) );
 			$place = (int) $row['id'];
 		}
-		return $place;
+		return count( $rows ) < self::AT_ONCE ? max( $place, $until ) : $place;
 	}
 
 	private static function tell( Recorder $recorder, string $table, array $row, int $at_ms ): void {
-		if ( 'wfhits' === $table && in_array( $row['action'], self::UNREMARKABLE, true ) ) {
-			return;
-		}
 		$event = 'wfissues' === $table ? "scan found $row[type]" : $row['action'];
 		$level = 'wfissues' === $table ? "severity $row[severity] $row[status]" : '';
 		$about = OtherLogs::about( $row['userID'] ?? 0, $row['username'] ?? '', self::address( $row['IP'] ?? '' ) );
