@@ -196,6 +196,8 @@ def _trend(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"exercises": rows})
         return OK
+    if not rows:
+        console.print("no exercise was run yet; see `checkvalve exercise list`")
     for r in rows:
         bar = "#" * (r["percent"] // 5)
         console.print(

@@ -42,11 +42,14 @@ class Postbox:
     """Where the pages of an exercise end: nobody real is reached."""
 
     taken: list[tuple[str, str]] = field(default_factory=list)
-    tokens: list[str] = field(default_factory=list)
+    unanswered: dict[str, str] = field(default_factory=dict)  # the newest signed link of each title, which names the case
 
     def take(self, channels: Sequence[str], title: str, body: str) -> list[bool]:
-        self.taken.append((f"EXERCISE. {title}", f"EXERCISE. Nothing has happened.\n{body}"))
-        self.tokens += [line.rpartition("/ack/")[2] for line in body.splitlines() if "/ack/" in line]
+        marked = f"EXERCISE. {title}"
+        self.taken.append((marked, f"EXERCISE. Nothing has happened.\n{body}"))
+        _, link, rest = body.partition("/ack/")
+        if link:
+            self.unanswered[marked] = rest.split()[0]
         return [True] * len(channels)
 
 
@@ -72,8 +75,7 @@ class Director:
         self._due: list[tuple[int, int, Step]] = []
         self._order = count()
         self._chosen: set[str] = set()
-        self._acknowledging = 0  # pages that somebody is about to acknowledge, or has
-        self._acknowledged = 0
+        self._acknowledging = False
         self._looked = -LOOK_S
         self._fresh_people = iter(chance.sample(range(len(shop.world.people)), len(shop.world.people)))
 
@@ -115,7 +117,7 @@ class Director:
             for state in db.scalars(select(incidents.c.state)):
                 clocks = casework.running_clocks(db, cases.incident_of(state), now)
                 times += [c.due_ms - m * HOUR_MS for c in clocks if not c.met for m in MARGINS_H]
-        if self._acknowledged < len(self._postbox.tokens):
+        if self._postbox.unanswered:
             times.append(now + UNANSWERED_MS)
         at = min((t for t in times if t > now), default=None)
         if at is not None and (not self._due or at < self._due[0][0]):
@@ -227,7 +229,7 @@ class Director:
             )
             for act in option.do:
                 await self._settle()
-                tokens = self._postbox.tokens[-1:]
+                tokens = list(self._postbox.unanswered.values()) if act.acknowledge else []
                 reference = f"EXERCISE-{self._core.surroundings.exercise}"
                 if why := await exercise_acts.act(self._core, act, by, tokens, reference):
                     await self._log("exercise_refused", decision=decision.id, why=why)
@@ -237,17 +239,20 @@ class Director:
         return step
 
     async def _acknowledge(self) -> None:
-        """Somebody will, once, for all pages that came before."""
-        if self._acknowledging < len(self._postbox.tokens):
-            self._acknowledging = until = len(self._postbox.tokens)
-            token, title = self._postbox.tokens[-1], self._postbox.taken[-1][0]
-            after = await self._players.acknowledges(title)
+        """Somebody will, for all pages that came until then."""
+        if self._acknowledging or not self._postbox.unanswered:
+            return
+        self._acknowledging = True
+        after = await self._players.acknowledges(next(iter(self._postbox.unanswered)))
 
-            async def step() -> None:
+        async def step() -> None:
+            tokens = list(self._postbox.unanswered.values())
+            self._postbox.unanswered.clear()
+            self._acknowledging = False
+            for token in tokens:
                 await paging.acknowledge(self._core, token)
-                self._acknowledged = max(self._acknowledged, until)
 
-            self._at(self._clock.now_ms() + after, step)
+        self._at(self._clock.now_ms() + after, step)
 
     # --- the made-up shop --------------------------------------------------------------------------------------------
 

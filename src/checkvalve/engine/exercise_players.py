@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Final, Protocol
 
+from checkvalve.engine.errors import EngineError
 from checkvalve.exercises.scenario import Decision, Inject, Option, Role, span_ms
 
 MINUTE_MS: Final = 60_000
-GOOD_ACK_MS, BAD_ACK_MS = 4 * MINUTE_MS, 95 * MINUTE_MS
+GOOD_ACK_MS: Final = 4 * MINUTE_MS
+BAD_ACK_MS, AWAKE_ACK_MS = 95 * MINUTE_MS, 25 * MINUTE_MS  # the first page, and those that follow
 GOOD_THINKS_MS: Final = 6 * MINUTE_MS
 
 
@@ -37,13 +39,16 @@ class Scripted:
 
     def __init__(self, *, good: bool) -> None:
         self.name = f"scripted:{'good' if good else 'bad'}"
-        self._good = good
+        self._good, self._awake = good, False
 
     def told(self, inject: Inject) -> None:
         """Reads nothing."""
 
     async def acknowledges(self, title: str) -> int:  # noqa: ARG002
-        return GOOD_ACK_MS if self._good else BAD_ACK_MS
+        if self._good:
+            return GOOD_ACK_MS
+        awake, self._awake = self._awake, True
+        return AWAKE_ACK_MS if awake else BAD_ACK_MS
 
     async def answers(self, decision: Decision) -> Reply:
         within = span_ms(decision.within)
@@ -87,5 +92,8 @@ class Solo:
 
     async def _timed(self, question: str) -> tuple[str, int]:
         started = monotonic()
-        said = await asyncio.to_thread(self._ask, question)
+        try:
+            said = await asyncio.to_thread(self._ask, question)
+        except EOFError as error:
+            raise EngineError("no_answer", "there is no answer to be had here: --solo needs a terminal") from error
         return said, int((monotonic() - started) * 1000 * self._speed)

@@ -143,7 +143,7 @@ def _docx(_: Mapping[str, Any], shown: Mapping[str, Any]) -> bytes:
     document.add_heading("Hot wash", level=2)
     for question in shown["hot_wash"]:
         document.add_paragraph(question, style="List Bullet")
-    document.add_paragraph(shown["origin"])
+    document.add_paragraph(f"{shown['stamp']} {shown['origin']}")
     out = io.BytesIO()
     document.save(out)
     return out.getvalue()

@@ -25,6 +25,7 @@ SERVERS = {("up",), ("core",), ("gateway",), ("modelstate", "serve"), ("evidence
 # These need somebody outside, a running gateway or model, a step that waits, an edited file; they are tested in
 # tests/integration/custody, gateway, modelstates, console and notices.
 OUTSIDE = {("modelstate", "probe"), ("evidence", "anchor"), ("case", "approve"), ("case", "reject"), ("notice", "edited")}
+OUTSIDE |= {("exercise", "run"), ("exercise", "report")}  # not while a real case is open; tests/integration/exercises
 OUTSIDE |= {("upstream", action) for action in ("show", "switch", "back")}
 CASE, HOLD, DPO, SOMEBODY, STATE = "<case>", "<hold>", "<dpo>", "<somebody>", "<state>"
 AGE = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
@@ -118,6 +119,10 @@ EXAMPLES: dict[tuple[str, ...], Example] = {
     ("plugin", "assess"): Example(("plugin",), {"slug", "version", "assessed", "findings", "checkout", "isolation"}),
     ("playbook", "lint"): Example((str(PLAYBOOK),), {"files"}),
     ("playbook", "simulate"): Example((str(PLAYBOOK),), {"paths"}),
+    ("exercise", "list"): Example((), {"scenarios", "exercises"}),
+    ("exercise", "lint"): Example((), {"files"}),
+    ("exercise", "world"): Example(("--customers", "20", "--orders", "40"), {"seed", "people", "orders", "texts"}),
+    ("exercise", "trend"): Example((), {"exercises"}),
     ("detect",): Example(("inferences.jsonl",), {"results"}),
     ("modelstate", "enrol"): Example(("state.yaml",), {"components", "credentials"}),
     ("modelstate", "snapshot"): Example(("state.yaml",), {"id", "components", "signed", "refused"}),
