@@ -43,6 +43,4 @@ def _record(row: Row, context: Context) -> Said | Malformed:
 
 
 TABLES: Final = (Table(name="itsec_logs", columns=frozenset(("module", "code", "timestamp", "init_timestamp")), read=_record),)
-FORMAT = Format(
-    name="solid", title="log of Solid Security", cut=plugin_rows.cut(TABLES), read=read, followed=True, by_line=True
-)
+FORMAT = Format(name="solid", title="log of Solid Security", cut=plugin_rows.cut(TABLES), read=read, by_line=True)
