@@ -129,9 +129,9 @@ def verify_live(settings: Settings, *, quick: bool = False) -> Verified:
     """The log, the segments sealed from it, and unless `quick` the databases beside it."""
     from checkvalve.store.archive import Reading  # slow to import, and this module is everybody's
 
+    rotten = [] if quick else soundness.at_rest(settings.data)  # before anything is opened
     identity = identity_of(settings)
     log = LogFiles(settings.data / "log")
-    rotten = [] if quick else soundness.at_rest(settings.data)  # before anything is opened
     found = verify_log(log, origin=identity.origin, public_key=identity.log_public)
     reading = Reading(directory=settings.archive_dir, origin=identity.origin, public_key=identity.log_public)
     flaws = [*rotten, *reading.flaws()]

@@ -1,4 +1,4 @@
-"""Whether the databases beside the log are what they should be: `keys.db` and `state.db`.
+"""Whether the databases beside the log are what they should be: `keys.db` and `state.db`; and core's own keys.
 
 The log proves itself; these do not. Of `keys.db`: each record opens with its key (AES-GCM sees one changed bit), and a key that
 is missing was erased by a decision. Of both: SQLite's own check of structure and indexes, and, as long as nobody has written to
@@ -25,6 +25,7 @@ from checkvalve.store.segments import LogFiles
 AT_ONCE: Final = 2000
 
 DATABASES: Final = ("keys.db", "state.db")
+AT_REST: Final = (*DATABASES, "keys/log.key", "keys/core.key", "keys/installation")
 SEAL: Final = "at-rest.json"
 
 Numbered = tuple[int, entry.Record]
@@ -39,14 +40,14 @@ class Seal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def seal(data: Path) -> None:
-    """Note the digests of the databases, which nobody writes to any more. Without room there is none."""
+    """Note the digests of the databases and keys, which nobody writes to any more. Without room there is none."""
     with suppress(OSError):
-        found = {name: _sealed(data / name) for name in DATABASES if (data / name).exists()}
+        found = {name: _sealed(data / name) for name in AT_REST if (data / name).exists()}
         write_private(data / SEAL, msgspec.json.encode(found))
 
 
 def at_rest(data: Path) -> list[Flaw]:
-    """Databases that nobody has written to since core stopped, and that differ all the same."""
+    """Databases and keys that nobody has written to since core stopped, and that differ all the same."""
     path = data / SEAL
     try:
         seals = msgspec.json.decode(path.read_bytes(), type=dict[str, Seal]) if path.exists() else {}
@@ -54,7 +55,7 @@ def at_rest(data: Path) -> list[Flaw]:
         return [Flaw(entry=None, file=SEAL, what="cannot be read; it is written anew when core stops")]
     flaws = []
     for name, known in seals.items():
-        if name not in DATABASES or not (data / name).exists() or _written(data / name) != (known.size, known.mtime_ns):
+        if name not in AT_REST or not (data / name).exists() or _written(data / name) != (known.size, known.mtime_ns):
             continue
         if _sealed(data / name).digest != known.digest:
             flaws.append(

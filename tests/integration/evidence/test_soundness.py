@@ -30,8 +30,9 @@ def resting(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def data(resting: Path) -> Iterator[Path]:
-    kept = {name: (resting / name).read_bytes() for name in soundness.DATABASES}
-    times = {name: (resting / name).stat().st_mtime_ns for name in soundness.DATABASES}
+    names = [name for name in soundness.AT_REST if (resting / name).exists()]
+    kept = {name: (resting / name).read_bytes() for name in names}
+    times = {name: (resting / name).stat().st_mtime_ns for name in names}
     yield resting
     for name, content in kept.items():
         (resting / name).write_bytes(content)
@@ -66,6 +67,13 @@ def test_a_bit_anywhere_in_a_database_at_rest_is_named_with_its_file(data: Path,
     found = offline.verify_live(Settings(data=data))
     assert not found.ok and name in {f.file for f in found.errors}
     assert offline.verify_live(Settings(data=data), quick=True).ok, "the log itself is as it was"
+
+
+@pytest.mark.parametrize("name", ["keys/log.key", "keys/core.key"])
+def test_a_bit_of_a_key_is_named_with_its_file(data: Path, name: str) -> None:
+    rot(data / name, 17, 5)
+    found = offline.verify_live(Settings(data=data))
+    assert not found.ok and found.errors and name in {f.file for f in found.errors}
 
 
 def test_a_changed_key_and_a_lost_one_are_named_with_their_entry(data: Path) -> None:
