@@ -8,6 +8,7 @@ defined( 'ABSPATH' ) || exit;
 require_once __DIR__ . '/bootstrap.php';
 
 try {
+	\Checkvalve\Orders\KeptRequests::play( time() );
 	\Checkvalve\Orders\Enforcer::start( time() );
 } catch ( \Throwable $checkvalve_fault ) {
 	error_log( 'Checkvalve: orders could not be enforced: ' . $checkvalve_fault->getMessage() ); // phpcs:ignore

@@ -1,6 +1,6 @@
 <?php
 /**
- * Second gate, for PHP files of an isolated plugin that are called directly and never load WordPress. To be included by a
+ * Second gate, for PHP files of an isolated plugin or a blocked path that are called directly and never load WordPress. To be included by a
  * file named in auto_prepend_file (docs/plugin.md says how). Reads the same state as the must-use loader; runs before
  * WordPress, so it believes the file as it is. It fails open: an unreadable state must not close the shop.
  */
@@ -15,14 +15,19 @@ if ( ! defined( 'CHECKVALVE_GATE' ) ) {
 			$orders = array_merge( $orders, is_array( $state['orders'] ?? null ) ? $state['orders'] : array() );
 		}
 		$script = (string) realpath( $_SERVER['SCRIPT_FILENAME'] ?? '' );
+		$content = dirname( __DIR__, 2 );
 		foreach ( $orders as $order ) {
-			$plugin = is_string( $order['target'] ?? null ) ? $order['target'] : '';
-			if ( 'isolate_plugin' !== ( $order['action'] ?? '' ) || '' === $plugin || (int) ( $order['exp'] ?? 0 ) <= time() ) {
+			if ( (int) ( $order['exp'] ?? 0 ) <= time() ) {
 				continue;
 			}
-			$single = false === strpos( $plugin, '/' );
-			$place  = realpath( dirname( __DIR__ ) . '/' . ( $single ? $plugin : strtok( $plugin, '/' ) ) );
-			if ( false !== $place && ( $script === $place || ( ! $single && 0 === strpos( $script, $place . DIRECTORY_SEPARATOR ) ) ) ) {
+			$place = false;
+			if ( 'isolate_plugin' === ( $order['action'] ?? '' ) && is_string( $order['rule']['plugin'] ?? null ) && '' !== $order['rule']['plugin'] ) {
+				$plugin = $order['rule']['plugin'];
+				$place  = realpath( dirname( __DIR__ ) . '/' . ( false === strpos( $plugin, '/' ) ? $plugin : strtok( $plugin, '/' ) ) );
+			} elseif ( 'block_path' === ( $order['action'] ?? '' ) && is_string( $order['rule']['target'] ?? null ) ) {
+				$place = realpath( dirname( $content ) . '/' . $order['rule']['target'] );
+			}
+			if ( false !== $place && ( $script === $place || 0 === strpos( $script, $place . DIRECTORY_SEPARATOR ) ) ) {
 				http_response_code( 403 );
 				header( 'Content-Type: application/json' );
 				header( 'Cache-Control: no-store' );

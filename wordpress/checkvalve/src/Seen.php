@@ -13,6 +13,11 @@ final class Seen {
 		return 1 === $added;
 	}
 
+	public static function has( string $mark ): bool {
+		global $wpdb;
+		return null !== $wpdb->get_var( $wpdb->prepare( 'SELECT expires FROM ' . Tables::name( 'seen' ) . ' WHERE mark = %s', substr( $mark, 0, 100 ) ) );
+	}
+
 	public static function forget_expired( int $now ): void {
 		global $wpdb;
 		$wpdb->query( $wpdb->prepare( 'DELETE FROM ' . Tables::name( 'seen' ) . ' WHERE expires < %d', $now ) );

@@ -8,11 +8,12 @@ namespace Checkvalve;
  *         one, which stays so that the highest number is never forgotten
  * orders  every order that was accepted, with what came of it
  * seen    nonces and reports that must count once
+ * kept    calls for an isolated plugin, and deliveries of paused webhooks, until they are made
  * people  which form of a person core knows last
  */
 final class Tables {
 
-	const NAMES = array( 'outbox', 'orders', 'seen', 'people' );
+	const NAMES = array( 'outbox', 'orders', 'seen', 'people', 'kept' );
 
 	public static function name( string $table ): string {
 		global $wpdb;
@@ -27,6 +28,7 @@ final class Tables {
 		$orders  = self::name( 'orders' );
 		$seen    = self::name( 'seen' );
 		$people  = self::name( 'people' );
+		$kept    = self::name( 'kept' );
 		dbDelta( "CREATE TABLE $outbox (
 			id bigint(20) unsigned NOT NULL AUTO_INCREMENT,
 			seq bigint(20) unsigned DEFAULT NULL,
@@ -41,6 +43,7 @@ final class Tables {
 			jti varchar(80) NOT NULL,
 			action varchar(40) NOT NULL,
 			target varchar(255) NOT NULL,
+			rule longtext NOT NULL,
 			jws longtext NOT NULL,
 			expires bigint(20) NOT NULL,
 			status varchar(20) NOT NULL,
@@ -58,6 +61,14 @@ final class Tables {
 			ref varchar(100) NOT NULL,
 			digest varchar(64) NOT NULL,
 			PRIMARY KEY  (ref)
+		) $charset;" );
+		dbDelta( "CREATE TABLE $kept (
+			id bigint(20) unsigned NOT NULL AUTO_INCREMENT,
+			plugin varchar(255) NOT NULL,
+			body longtext NOT NULL,
+			made bigint(20) NOT NULL,
+			tries int(11) NOT NULL DEFAULT 0,
+			PRIMARY KEY  (id)
 		) $charset;" );
 	}
 

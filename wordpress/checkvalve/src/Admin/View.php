@@ -11,8 +11,6 @@ use Checkvalve\Settings;
  */
 final class View {
 
-	const ACTIONS = array( 'isolate_plugin' => 'Plugin not loaded', 'block_route' => 'Route closed' );
-
 	/** @var Outbox */
 	private $outbox;
 
@@ -85,7 +83,7 @@ final class View {
 		foreach ( $orders as $order ) {
 			printf(
 				'<tr><td>%s</td><td><code>%s</code></td><td>%s</td><td>in %s</td><td><code>%s</code></td></tr>',
-				esc_html( self::ACTIONS[ $order->action ] ?? $order->action ),
+				esc_html( ucfirst( str_replace( '_', ' ', $order->action ) ) ),
 				esc_html( $order->target ),
 				esc_html( Health::ago( (int) $order->at, $now ) ),
 				esc_html( human_time_diff( $now, (int) $order->expires ) ),

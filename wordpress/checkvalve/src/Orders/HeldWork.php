@@ -11,11 +11,11 @@ final class HeldWork {
 
 	/** @return string What release() needs, as JSON. The plugin must be loaded in this request. */
 	public static function hold( string $plugin, int $now ): string {
-		$place = self::place( $plugin );
+		$place = Code::place( $plugin );
 		$held  = array( 'at' => $now, 'cron' => array(), 'actions' => array() );
 		foreach ( (array) _get_cron_array() as $time => $hooks ) {
 			foreach ( is_array( $hooks ) ? $hooks : array() as $hook => $events ) {
-				if ( self::belongs( $hook, $place ) ) {
+				if ( Code::hooks( $hook, $place ) ) {
 					foreach ( $events as $event ) {
 						$held['cron'][] = array( (int) $time, $hook, $event['schedule'] ?: '', $event['args'] );
 					}
@@ -45,6 +45,31 @@ final class HeldWork {
 		self::release_actions( array_map( 'intval', (array) $held['actions'] ), (int) $held['at'] );
 	}
 
+	/**
+	 * WP-Cron takes a due event off its list and only then looks for callbacks. Events that nobody here can
+	 * handle stay on the list until the plugin is back.
+	 *
+	 * @param mixed $ready
+	 * @return mixed
+	 */
+	public static function hold_cron( $ready ) {
+		if ( null !== $ready ) {
+			return $ready;
+		}
+		$ready = array();
+		$now   = microtime( true );
+		foreach ( (array) _get_cron_array() as $time => $hooks ) {
+			if ( ! is_array( $hooks ) || $time > $now ) {
+				continue;
+			}
+			$handled = array_filter( $hooks, 'has_action', ARRAY_FILTER_USE_KEY );
+			if ( $handled ) {
+				$ready[ $time ] = $handled;
+			}
+		}
+		return $ready;
+	}
+
 	/** @return int[] */
 	private static function hold_actions( string $place ): array {
 		global $wpdb;
@@ -54,7 +79,7 @@ final class HeldWork {
 		}
 		$ids = array();
 		foreach ( (array) $wpdb->get_col( "SELECT DISTINCT hook FROM $table WHERE status = 'pending'" ) as $hook ) {
-			if ( self::belongs( $hook, $place ) ) {
+			if ( Code::hooks( $hook, $place ) ) {
 				$ids = array_merge( $ids, $wpdb->get_col( $wpdb->prepare( "SELECT action_id FROM $table WHERE status = 'pending' AND hook = %s", $hook ) ) );
 			}
 		}
@@ -86,46 +111,5 @@ final class HeldWork {
 	private static function exists( string $table ): bool {
 		global $wpdb;
 		return $table === $wpdb->get_var( $wpdb->prepare( 'SHOW TABLES LIKE %s', $wpdb->esc_like( $table ) ) );
-	}
-
-	/** Whether one of the hook's callbacks is written in the plugin. */
-	private static function belongs( string $hook, string $place ): bool {
-		global $wp_filter;
-		if ( ! isset( $wp_filter[ $hook ] ) ) {
-			return false;
-		}
-		foreach ( $wp_filter[ $hook ]->callbacks as $callbacks ) {
-			foreach ( $callbacks as $callback ) {
-				$file = self::file_of( $callback['function'] );
-				if ( $file === $place || 0 === strpos( $file, $place . '/' ) ) {
-					return true;
-				}
-			}
-		}
-		return false;
-	}
-
-	/** @param callable $callback */
-	private static function file_of( $callback ): string {
-		try {
-			if ( is_string( $callback ) && false !== strpos( $callback, '::' ) ) {
-				$callback = explode( '::', $callback, 2 );
-			}
-			if ( is_array( $callback ) ) {
-				$code = new \ReflectionMethod( $callback[0], $callback[1] );
-			} elseif ( is_object( $callback ) && ! $callback instanceof \Closure ) {
-				$code = new \ReflectionMethod( $callback, '__invoke' );
-			} else {
-				$code = new \ReflectionFunction( $callback );
-			}
-			return wp_normalize_path( (string) realpath( (string) $code->getFileName() ) );
-		} catch ( \ReflectionException $gone ) {
-			return '';
-		}
-	}
-
-	private static function place( string $plugin ): string {
-		$folder = false === strpos( $plugin, '/' ) ? $plugin : dirname( $plugin );
-		return wp_normalize_path( (string) realpath( WP_PLUGIN_DIR . '/' . $folder ) );
 	}
 }

@@ -1,7 +1,6 @@
 <?php
 namespace Checkvalve\Orders;
 
-use Checkvalve\CallingPlugin;
 use Checkvalve\Crypto\Jws;
 use Checkvalve\Installer;
 use Checkvalve\Lock;
@@ -139,6 +138,15 @@ final class OrderDesk {
 	 * @throws Refused With reason `refused` or `failed`.
 	 */
 	private function carry_out( array $order, string $token, int $now ): string {
+		$incident = is_string( $order['incident'] ?? null ) ? substr( $order['incident'], 0, 80 ) : '';
+		if ( '' !== $incident && Seen::first_time( "incident $incident", $order['exp'] + OrderTable::KEPT ) ) {
+			/**
+			 * Core has opened a case about this shop: its first order has come.
+			 *
+			 * @param string $incident The case's number.
+			 */
+			do_action( 'checkvalve_incident_opened', $incident );
+		}
 		/**
 		 * A verified order arrived that was not done before.
 		 *
@@ -155,76 +163,42 @@ final class OrderDesk {
 		if ( $veto ) {
 			throw new Refused( 'refused', is_string( $veto ) ? $veto : 'the shop vetoed it (checkvalve_containment_veto)' );
 		}
-		switch ( $order['action'] ) {
-			case 'isolate_plugin':
-				return $this->isolate( $order, $token, $now );
-			case 'block_route':
-				return $this->block( $order, $token, $now );
-			case 'release':
-				return $this->release( $order, $token, $now );
-		}
-		throw new Refused( 'refused', 'this plugin knows no action ' . substr( $order['action'], 0, 40 ) . '; update it' );
+		return 'release' === $order['action'] ? $this->release( $order, $token, $now ) : $this->put_in_force( $order, $token, $now );
 	}
 
-	private function isolate( array $order, string $token, int $now ): string {
-		$plugin = $order['args']['plugin'] ?? null;
-		if ( ! is_string( $plugin ) || '' === $plugin || 0 !== validate_file( $plugin ) || strlen( $plugin ) > 250 ) {
-			throw new Refused( 'refused', 'isolate_plugin needs {"plugin": "dir/file.php"} or its folder' );
+	private function put_in_force( array $order, string $token, int $now ): string {
+		$hand = Registry::hand( $order['action'] );
+		if ( null === $hand ) {
+			throw new Refused( 'refused', 'this plugin knows no action ' . substr( $order['action'], 0, 40 ) . '; update it' );
 		}
-		$plugin = self::basename_of( $plugin );
-		$folder = CallingPlugin::first_part( $plugin );
-		if ( CHECKVALVE_FOLDER === $folder ) {
-			throw new Refused( 'refused', 'Checkvalve does not isolate itself' );
+		$unknown = array_diff( array_map( 'strval', array_keys( $order['args'] ) ), $hand::ARGS );
+		if ( $unknown ) {
+			throw new Refused( 'refused', $order['action'] . ' takes no ' . substr( implode( ', ', $unknown ), 0, 60 ) );
 		}
-		if ( 'woocommerce' === $folder ) {
-			throw new Refused( 'refused', 'WooCommerce is the checkout; isolating it would close the shop' );
-		}
-		if ( is_multisite() && isset( ( (array) get_site_option( 'active_sitewide_plugins' ) )[ $plugin ] ) ) {
-			throw new Refused( 'failed', "$plugin is active for the whole network; it can only be isolated by the network's administrator" );
-		}
-		if ( ! in_array( $plugin, (array) get_option( 'active_plugins', array() ), true ) ) {
-			throw new Refused( 'failed', "$plugin is not active in this shop" );
-		}
+		$rule = $hand->rule( $order['args'] );
+		/**
+		 * What is about to be done. Add `note`, up to 200 characters for the person on call: what they should know of this shop.
+		 *
+		 * @param array $plan  action, target, effect, undo, cost.
+		 * @param array $order Payload as in docs/spec/wire.md, section 9.
+		 */
+		$plan = (array) apply_filters( 'checkvalve_containment_plan', array( 'action' => $order['action'], 'target' => $rule['target'], 'effect' => $hand->effect( $rule ), 'undo' => $hand::UNDO, 'cost' => $hand::COST ), $order );
 		$this->need_loader();
-		$held = HeldWork::hold( $plugin, $now );
+		$held = $hand->enact( $rule, $now );
 		try {
-			OrderTable::add( $order, $plugin, $token, OrderTable::IN_FORCE, $held, $now );
+			OrderTable::add( $order, $rule, $token, OrderTable::IN_FORCE, $held, $now );
 		} catch ( Refused $refused ) {
-			HeldWork::release( $held );
+			'' === $held || $hand->undo( $held );
 			throw $refused;
 		}
 		$this->write_state();
-		return "$plugin is not loaded from the next request on";
-	}
-
-	/** What a call to the model knows of its caller is the folder; the list of active plugins knows the file. */
-	private static function basename_of( string $plugin ): string {
-		if ( false !== strpos( $plugin, '/' ) || '.php' === substr( $plugin, -4 ) ) {
-			return $plugin;
-		}
-		foreach ( (array) get_option( 'active_plugins', array() ) as $active ) {
-			if ( CallingPlugin::first_part( (string) $active ) === $plugin ) {
-				return (string) $active;
-			}
-		}
-		return $plugin;
-	}
-
-	private function block( array $order, string $token, int $now ): string {
-		$route = $order['args']['route'] ?? null;
-		if ( ! is_string( $route ) || '/' !== substr( $route, 0, 1 ) || strlen( $route ) > 250 || '/' === Route::normal( $route ) ) {
-			throw new Refused( 'refused', 'block_route needs {"route": "/namespace/v1/path"}' );
-		}
-		if ( ! Route::usable( $route ) ) {
-			throw new Refused( 'refused', 'this route is no pattern WordPress could match' );
-		}
-		if ( Route::covers( $route, '/checkvalve/v1/sync' ) ) {
-			throw new Refused( 'refused', 'Checkvalve does not block its own route' );
-		}
-		$this->need_loader();
-		OrderTable::add( $order, $route, $token, OrderTable::IN_FORCE, '', $now );
-		$this->write_state();
-		return "$route and below answer 403 from the next request on";
+		/**
+		 * An order is in force from the next request on.
+		 *
+		 * @param array $order
+		 */
+		do_action( 'checkvalve_order_in_force', $order );
+		return $hand->effect( $rule ) . ( is_string( $plan['note'] ?? null ) ? '. The shop notes: ' . substr( $plan['note'], 0, 200 ) : '' );
 	}
 
 	private function release( array $order, string $token, int $now ): string {
@@ -233,10 +207,10 @@ final class OrderDesk {
 			throw new Refused( 'refused', 'release needs {"jti": "<order to undo>"}' );
 		}
 		$known = OrderTable::find( $target );
-		OrderTable::add( $order, $target, $token, 'done', '', $now );
+		OrderTable::add( $order, array( 'target' => $target ), $token, 'done', '', $now );
 		if ( ! $known ) {
 			// It may still arrive, and must stay released then.
-			OrderTable::add( array( 'jti' => $target, 'action' => 'unknown', 'exp' => $order['exp'] ), '', '', 'released', '', $now );
+			OrderTable::add( array( 'jti' => $target, 'action' => 'unknown', 'exp' => $order['exp'] ), array(), '', 'released', '', $now );
 			return "$target was not known here and will not be done";
 		}
 		if ( OrderTable::IN_FORCE !== $known->status ) {
@@ -249,15 +223,31 @@ final class OrderDesk {
 	/** @param object[] $orders */
 	private function close( array $orders, string $status, string $detail, int $now ): void {
 		foreach ( $orders as $order ) {
-			$held = (string) $order->held;
 			OrderTable::end( $order->jti, $status, $now );
-			if ( '' !== $held && ! OrderTable::hand_over( $order->target, $held ) ) {
-				HeldWork::release( $held );
-			}
-			$this->recorder->outcome( $order->jti, $status, $detail );
 		}
 		if ( $orders ) {
 			$this->write_state();
+		}
+		foreach ( $orders as $order ) {
+			$left = '' === (string) $order->held || OrderTable::hand_over( $order ) ? '' : $this->undo( $order );
+			$this->recorder->outcome( $order->jti, $status, $detail . ( '' === $left ? '' : "; $left" ) );
+			/**
+			 * An order is over.
+			 *
+			 * @param string $jti
+			 * @param string $status released, expired or lifted.
+			 */
+			do_action( 'checkvalve_order_ended', $order->jti, $status );
+		}
+	}
+
+	/** @return string What could not be put back. */
+	private function undo( object $order ): string {
+		try {
+			$hand = Registry::hand( $order->action );
+			return $hand ? $hand->undo( (string) $order->held ) : '';
+		} catch ( \Throwable $fault ) {
+			return 'undoing it failed: ' . get_class( $fault );
 		}
 	}
 
@@ -277,11 +267,7 @@ final class OrderDesk {
 
 	/** The orders in force as the state file holds them. */
 	private static function in_force(): array {
-		$orders = array();
-		foreach ( OrderTable::in_force() as $row ) {
-			$orders[] = array( 'jti' => $row->jti, 'action' => $row->action, 'target' => $row->target, 'exp' => (int) $row->expires, 'jws' => $row->jws );
-		}
-		return $orders;
+		return array_map( array( OrderTable::class, 'as_state' ), OrderTable::in_force() );
 	}
 
 	private function need_loader(): void {

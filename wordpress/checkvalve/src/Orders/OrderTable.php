@@ -12,21 +12,22 @@ final class OrderTable {
 	const IN_FORCE = 'in_force';
 	const KEPT     = 2592000; // 30 days after expiry
 
-	/** @return object|null Row with jti, action, target, jws, expires, status, at, held. */
+	/** @return object|null Row with jti, action, target, rule, jws, expires, status, at, held. */
 	public static function find( string $jti ) {
 		global $wpdb;
 		return $wpdb->get_row( $wpdb->prepare( 'SELECT * FROM ' . Tables::name( 'orders' ) . ' WHERE jti = %s', $jti ) );
 	}
 
 	/** @throws Refused With reason `failed`, when the database does not keep it. */
-	public static function add( array $order, string $target, string $jws, string $status, string $held, int $now ): void {
+	public static function add( array $order, array $rule, string $jws, string $status, string $held, int $now ): void {
 		global $wpdb;
 		$added = $wpdb->query(
 			$wpdb->prepare(
-				'INSERT INTO ' . Tables::name( 'orders' ) . ' (jti, action, target, jws, expires, status, at, held) VALUES (%s, %s, %s, %s, %d, %s, %d, %s)',
+				'INSERT INTO ' . Tables::name( 'orders' ) . ' (jti, action, target, rule, jws, expires, status, at, held) VALUES (%s, %s, %s, %s, %s, %d, %s, %d, %s)',
 				$order['jti'],
 				$order['action'],
-				$target,
+				substr( (string) ( $rule['target'] ?? '' ), 0, 250 ),
+				(string) wp_json_encode( $rule, JSON_UNESCAPED_SLASHES ),
 				$jws,
 				$order['exp'],
 				$status,
@@ -44,16 +45,31 @@ final class OrderTable {
 		$wpdb->query( $wpdb->prepare( 'UPDATE ' . Tables::name( 'orders' ) . " SET status = %s, at = %d, held = '' WHERE jti = %s", $status, $now, $jti ) );
 	}
 
-	/** When another order still isolates the same plugin, it takes over the held work. */
-	public static function hand_over( string $plugin, string $held ): bool {
+	/** When another order still does the same to the same, it takes over what must be undone in the end. */
+	public static function hand_over( object $ended ): bool {
 		foreach ( self::in_force() as $row ) {
-			if ( 'isolate_plugin' === $row->action && $row->target === $plugin ) {
+			if ( $row->action === $ended->action && $row->target === $ended->target ) {
 				global $wpdb;
-				$wpdb->query( $wpdb->prepare( 'UPDATE ' . Tables::name( 'orders' ) . ' SET held = %s WHERE jti = %s', $held, $row->jti ) );
+				$wpdb->query( $wpdb->prepare( 'UPDATE ' . Tables::name( 'orders' ) . ' SET held = %s WHERE jti = %s', $ended->held, $row->jti ) );
 				return true;
 			}
 		}
 		return false;
+	}
+
+	/** @return string[] Plugins that an order in force isolates, whatever its mode. */
+	public static function isolated(): array {
+		$plugins = array();
+		foreach ( self::in_force() as $row ) {
+			$rule      = 'isolate_plugin' === $row->action ? (array) json_decode( $row->rule, true ) : array();
+			$plugins[] = (string) ( $rule['plugin'] ?? '' );
+		}
+		return array_filter( $plugins );
+	}
+
+	/** An order in force as the state file holds it. */
+	public static function as_state( object $row ): array {
+		return array( 'jti' => $row->jti, 'action' => $row->action, 'target' => $row->target, 'rule' => (array) json_decode( $row->rule, true ), 'exp' => (int) $row->expires, 'jws' => $row->jws );
 	}
 
 	/** @return object[] Oldest first, those that expired but were not ended yet included. */

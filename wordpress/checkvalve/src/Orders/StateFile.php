@@ -42,7 +42,7 @@ final class StateFile {
 	}
 
 	/**
-	 * @return array<int, array{jti: string, action: string, target: string, exp: int}>|null Null when it cannot be believed.
+	 * @return array<int, array{jti: string, action: string, target: string, rule: array, exp: int}>|null Null when it cannot be believed.
 	 */
 	public static function read( string $expected ): ?array {
 		$raw = @file_get_contents( self::path() ); // phpcs:ignore
@@ -54,7 +54,7 @@ final class StateFile {
 	}
 
 	/**
-	 * @param array<int, array{jti: string, action: string, target: string, exp: int, jws: string}> $orders
+	 * @param array<int, array{jti: string, action: string, target: string, rule: array, exp: int, jws: string}> $orders
 	 * @return bool Whether the file is as wanted; the database's copy holds in any case.
 	 */
 	public static function write( array $orders, string $site ): bool {
@@ -85,6 +85,7 @@ final class StateFile {
 		}
 		array_map( array( self::class, 'delete' ), array( 'index.php', '.htaccess' ) );
 		array_map( 'wp_delete_file', (array) glob( self::directory() . '/*.tmp' ) );
+		@rmdir( self::directory() . '/withdrawn' ); // phpcs:ignore
 		@rmdir( self::directory() ); // phpcs:ignore
 	}
 

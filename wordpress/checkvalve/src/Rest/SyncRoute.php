@@ -2,7 +2,9 @@
 namespace Checkvalve\Rest;
 
 use Checkvalve\Crypto\MessageSignature;
+use Checkvalve\Orders\KeptRequests;
 use Checkvalve\Orders\OrderDesk;
+use Checkvalve\Orders\OrderTable;
 use Checkvalve\Outbox\Flusher;
 use Checkvalve\Outbox\Outbox;
 use Checkvalve\Refused;
@@ -49,7 +51,7 @@ final class SyncRoute {
 		$applied = $this->desk->take( $orders, $now );
 		$this->upkeep->portion( $now + self::SECONDS );
 		$sent = $this->flusher->flush( self::SECONDS, 3 );
-		return Answer::ok( array( 'applied' => $applied, 'outbox' => array( 'pending' => $this->outbox->pending(), 'sent' => $sent ) ) );
+		return Answer::ok( array( 'applied' => $applied, 'outbox' => array( 'pending' => $this->outbox->pending(), 'sent' => $sent ), 'kept' => KeptRequests::due( OrderTable::isolated() ) ) );
 	}
 
 	/** @throws Refused When the request is not from core, not fresh, or not to be understood. */
