@@ -22,8 +22,8 @@ from checkvalve.engine.exercise_clock import Clock
 from checkvalve.engine.exercise_director import Director, Postbox
 from checkvalve.engine.exercise_hands import HandsInMemory
 from checkvalve.engine.exercise_players import Players
-from checkvalve.engine.settings import Settings, make_private, write_private
-from checkvalve.engine.surroundings import MARK, Surroundings
+from checkvalve.engine.settings import EXERCISE_MARK, Settings, make_private, write_private
+from checkvalve.engine.surroundings import Surroundings
 from checkvalve.events.event import APPLICATION_LIFECYCLE
 from checkvalve.events.pseudonym import Category
 from checkvalve.events.site import EXERCISE_SITE
@@ -211,7 +211,7 @@ def _new_directory(plan: Plan, start_ms: int) -> tuple[str, Path]:
         except FileExistsError:
             continue
         mark = {"exercise": f"EXERCISE {name}", "scenario": plan.scenario.id, "seed": plan.seed, "players": plan.players.name}
-        write_private(root / name / MARK, msgspec.json.encode(mark | {"starts": rfc3339(from_ms(start_ms))}))
+        write_private(root / name / EXERCISE_MARK, msgspec.json.encode(mark | {"starts": rfc3339(from_ms(start_ms))}))
         return name, root / name
     raise EngineError("too_many", f"{root} is full; move old exercises away")
 

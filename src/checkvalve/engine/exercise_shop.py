@@ -92,7 +92,7 @@ class ShopInMemory:
 
     async def sync(self, shop: Shop, tokens: list[str], seconds: float = 10) -> Synced:  # noqa: ARG002
         """What `actuators.wordpress.WordPressHand.sync` does over the network."""
-        return Synced(applied=dict(self._take(t) for t in tokens), pending=len(self.wire.waiting))
+        return Synced(applied=dict(self._take(t) for t in tokens), pending=0)  # what waits is sent before time goes on
 
     def _take(self, token: str) -> tuple[str, tuple[str, str]]:
         try:
@@ -219,13 +219,13 @@ class GatewayInMemory:
         if mode in ("redact", "cut"):
             register = self.control.registers[shop.site]
             said = _without(said, [e.span for e in scan(said, register, Reader(ref=None, recipient="-"), inference, now)])
-        refused = mode == "refuse"
+        refused = mode == "refuse" or self.control.quarantined(caller, target)
         data = {"id": inference, "started_ms": now, "ended_ms": now, "path": "/v1/chat/completions", "caller": caller.context}
         data |= {"outcome": "refused" if refused else "complete", "completion": "" if refused else said, "request": "{}"}
         own = {"site": shop.site, "inference": data} | {n: claims[n] for n in ("plugin", "route", "session") if n in claims}
         self._wire.note(ocsf.API_ACTIVITY, 1, own, now, trace=claims["trace"], ai_model={"name": way.model})
         await self._wire.send()
-        return mode == "pass"
+        return mode == "pass" and not refused
 
 
 def _an_order(lives: World, person: int) -> str:

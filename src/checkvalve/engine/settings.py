@@ -11,6 +11,7 @@ DEFAULT_LISTEN = "127.0.0.1:8470"
 DEFAULT_GATEWAY = "127.0.0.1:8471"
 STATE_URL = "CHECKVALVE_STATE"  # of the environment: it may hold a password, which no file of ours should
 DEFAULT_DATA = "~/.local/share/checkvalve"
+EXERCISE_MARK = "exercise.json"  # in the data directory of an exercise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,4 +92,11 @@ def load_settings(data: Path) -> Settings:
     except ValueError as error:
         raise EngineError("bad_settings", f"{path} is not JSON; delete it and run `checkvalve up` again") from error
     known = {k: v for k, v in kept.items() if k in ("listen", "public_url", "gateway_url", "sync_seconds")}
-    return Settings(data=data, state_url=os.environ.get(STATE_URL) or None, **known)
+    # An exercise has a state of its own: the one that the environment names is real.
+    state_url = None if is_exercise(data) else os.environ.get(STATE_URL) or None
+    return Settings(data=data, state_url=state_url, **known)
+
+
+def is_exercise(data: Path) -> bool:
+    """Whether a data directory is an exercise's."""
+    return (data / EXERCISE_MARK).exists()

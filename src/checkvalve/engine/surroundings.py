@@ -7,7 +7,6 @@ reaches a shop, no page of it a person, and every decision in its log says so.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -15,8 +14,6 @@ import msgspec
 from checkvalve.engine.hands import Hands
 from checkvalve.store.journal import Draft
 from checkvalve.transports import pages
-
-MARK: Final = "exercise.json"  # in the data directory of an exercise
 
 
 def now_ms() -> int:
@@ -41,8 +38,3 @@ class Surroundings:
 
 
 REAL: Final = Surroundings()
-
-
-def is_exercise(data: Path) -> bool:
-    """Whether a data directory is an exercise's."""
-    return (data / MARK).exists()

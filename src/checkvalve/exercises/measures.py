@@ -60,7 +60,9 @@ def measure(marks: Sequence[Mark], clocks: Iterable[tuple[str, str, str, int]], 
 
     paged = first(marks, "paged")
     closings = [m for m in marks if m.kind in ("shut", "checkout_closed") or _closes(m)]
-    counted = [int(m.data["subjects"]) for m in marks if m.kind == "exposure_added"]
+    counted = {
+        str(m.data["incident"]): int(m.data["subjects"]) for m in marks if m.kind == "exposure_added"
+    }  # the newest of each
     reached = {c for m in marks if m.kind == "paged" for c in m.data.get("reached", ())}
     return Measures(
         detect=max(0, start - seen) if opened else None,
@@ -74,7 +76,7 @@ def measure(marks: Sequence[Mark], clocks: Iterable[tuple[str, str, str, int]], 
         orders_placed=sum(m.kind == "order_placed" for m in marks),
         orders_lost=sum(m.kind == "order_lost" for m in marks),
         false_containment=0 if real else len(closings),
-        people_exposed=max(counted, default=0),
+        people_exposed=sum(counted.values()),
         people_reached=len(reached),
         pages=sum(m.kind == "paged" for m in marks),
     )

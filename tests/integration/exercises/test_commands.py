@@ -10,8 +10,7 @@ import pytest
 
 from checkvalve.cli.main import run
 from checkvalve.engine.exercise_players import Solo
-from checkvalve.engine.settings import Settings
-from checkvalve.engine.surroundings import MARK
+from checkvalve.engine.settings import EXERCISE_MARK, STATE_URL, Settings, load_settings
 from checkvalve.exercises import library
 from checkvalve.exercises.scenario import Decision
 
@@ -60,7 +59,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_an_exercise_lies_in_a_marked_directory_of_its_owner_alone(done: Path) -> None:
     there = done / "exercises" / "EX-0001"
-    assert json.loads((there / MARK).read_text())["exercise"] == "EXERCISE EX-0001"
+    assert json.loads((there / EXERCISE_MARK).read_text())["exercise"] == "EXERCISE EX-0001"
     for path in (done, done / "exercises", there):
         assert path.stat().st_mode & 0o077 == 0, path
     assert not (done / "state.db").exists() and not (done / "log").exists(), "nothing of it in the real installation"
@@ -77,6 +76,12 @@ def test_what_reads_a_data_directory_reads_an_exercise_too(
     people = write(tmp_path, '{"ref": "customer:1", "email": "a@example.com"}')
     assert run(["subjects", "import", str(people), "--data", there]) == 2
     assert "exercise" in capsys.readouterr().err
+
+
+def test_an_exercise_never_uses_the_real_state_that_the_environment_names(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(STATE_URL, "postgresql://real.example/state")
+    assert load_settings(done).state_url is not None
+    assert load_settings(done / "exercises" / "EX-0001").state_url is None
 
 
 def write(directory: Path, text: str, name: str = "file") -> Path:

@@ -94,6 +94,7 @@ def test_times_are_counted_from_the_log() -> None:
         mark("contained", 4, **CASE),
         mark("page_acknowledged", 9, **CASE),
         mark("exposure_added", 20, subjects=7, **CASE),
+        mark("exposure_added", 21, subjects=2, incident="INC-2"),
         mark("aware_set", 31, **CASE),
         draft(40, 8, 10),
         mark("notice_filed", 61, regime="gdpr_art33", clock="gdpr_72h", **CASE),
@@ -105,7 +106,7 @@ def test_times_are_counted_from_the_log() -> None:
     assert (found.detect, found.acknowledge, found.aware) == (MINUTE, 7 * MINUTE, 30 * MINUTE)
     assert (found.contain, found.draft, found.notice) == (3 * MINUTE, 2 * MINUTE, 60 * MINUTE)
     assert found.fields == {24: 80, 48: 80, 72: 80}
-    assert (found.orders_placed, found.orders_lost, found.people_exposed, found.people_reached) == (4, 1, 7, 1)
+    assert (found.orders_placed, found.orders_lost, found.people_exposed, found.people_reached) == (4, 1, 9, 1)
     filed, forgotten = found.margins
     assert filed.filed and filed.left_ms == 71 * HOUR - MINUTE
     assert not forgotten.filed and forgotten.left_ms == -HOUR
