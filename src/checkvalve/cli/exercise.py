@@ -2,6 +2,7 @@
 
 import argparse
 import random
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
@@ -54,6 +55,12 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     told.set_defaults(run=_report)
     trend = actions.add_parser("trend", parents=[common], help="scores and times over the exercises so far")
     trend.set_defaults(run=_trend)
+    plan = actions.add_parser("plan", parents=[common], help="what exercises showed that must become better, and what was done")
+    plan.set_defaults(run=_plan)
+    done = actions.add_parser("done", parents=[common], help="an item of the plan was done")
+    done.add_argument("item", metavar="ITEM", help="like EX-0001/acknowledged")
+    done.add_argument("--note", metavar="TEXT", default="", help="what was done")
+    done.set_defaults(run=_done)
 
 
 def _home(arguments: argparse.Namespace) -> Settings:
@@ -203,4 +210,36 @@ def _trend(arguments: argparse.Namespace) -> int:
         console.print(
             f"{r['name']}  {r['percent']:>3} %  {bar:20}  {r['scenario']}, acknowledged {r['acknowledge']}", markup=False
         )
+    return OK
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    """Exit 1 while something is overdue."""
+    from checkvalve.engine import exercise_plan
+    from checkvalve.engine.core import now_ms
+
+    found = exercise_plan.items(_home(arguments), now_ms())
+    overdue = any(i.state == "overdue" for i in found)
+    if arguments.json:
+        print_json({"items": [asdict(i) for i in found]})
+    else:
+        for i in found:
+            look = f", looked at on {i.look}" if i.look else ""
+            console.print(
+                f"{i.state:8} {i.id}  {i.owner}, due {i.due}{look}: {i.text} {i.note}".rstrip(), markup=False, soft_wrap=True
+            )
+        if not found:
+            console.print("no exercise left anything to improve")
+    return NO if overdue else OK
+
+
+def _done(arguments: argparse.Namespace) -> int:
+    from checkvalve.engine import exercise_plan
+    from checkvalve.engine.core import now_ms
+
+    item = exercise_plan.finish(_home(arguments), arguments.item, "user:cli", arguments.note, now_ms())
+    if arguments.json:
+        print_json(item)
+    else:
+        console.print(f"{item.id}: {item.state}", markup=False)
     return OK

@@ -23,7 +23,7 @@ from checkvalve.engine.exercise_director import Director, Postbox
 from checkvalve.engine.exercise_hands import HandsInMemory
 from checkvalve.engine.exercise_players import Players
 from checkvalve.engine.settings import EXERCISE_MARK, Settings, make_private, write_private
-from checkvalve.engine.surroundings import Surroundings
+from checkvalve.engine.surroundings import Surroundings, now_ms
 from checkvalve.events.event import APPLICATION_LIFECYCLE
 from checkvalve.events.pseudonym import Category
 from checkvalve.events.site import EXERCISE_SITE
@@ -60,7 +60,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What came of an exercise. Times in ms by its own clock."""
+    """What came of an exercise. Times in ms by its own clock, save `held_ms`, when it was really played."""
 
     id: str
     directory: Path
@@ -69,6 +69,7 @@ class Record:
     seed: int
     start_ms: int
     end_ms: int
+    held_ms: int
     measures: Measures
     score: Score
     marks: tuple[Mark, ...]
@@ -134,7 +135,7 @@ def _core(
 
 
 def _record(plan: Plan, name: str, directory: Path, core: Core, start: int, end: int, postbox: Postbox) -> Record:
-    marks = exercise_log.marks(core)
+    marks, held = exercise_log.marks(core), now_ms()
     with core.state.read() as db:
         known = [
             cases.incident_of(s) for s in db.scalars(select(incidents.c.state).order_by(incidents.c.opened_ms, incidents.c.id))
@@ -148,8 +149,9 @@ def _record(plan: Plan, name: str, directory: Path, core: Core, start: int, end:
         seed=plan.seed,
         start_ms=start,
         end_ms=end,
+        held_ms=held,
         measures=measure(marks, clocks, end, real=plan.scenario.real),
-        score=score(plan.scenario, marks, end),
+        score=score(plan.scenario, marks, end, held),
         marks=tuple(marks),
         cases=tuple(known),
         pages=tuple(postbox.taken),

@@ -24,7 +24,13 @@ MAX_TREND: Final = 20
 
 def keep(home: Settings, record: Record) -> dict[str, Any]:
     """Write the record into the exercise's directory; what `read` gives."""
-    about = {"players": record.players, "seed": record.seed, "start_ms": record.start_ms, "end_ms": record.end_ms}
+    about = {
+        "players": record.players,
+        "seed": record.seed,
+        "start_ms": record.start_ms,
+        "end_ms": record.end_ms,
+        "held_ms": record.held_ms,
+    }
     shown = view(record.id, record.scenario, record.score, record.measures, record.marks, about)
     told = Told(
         exercise=record.id,

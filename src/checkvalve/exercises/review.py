@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from checkvalve.exercises.measures import Measures
 from checkvalve.exercises.scenario import Role, Scenario
-from checkvalve.exercises.scoring import Choice, Improvement, Result, Score
+from checkvalve.exercises.scoring import FOLLOW_UP_DAYS, Choice, Improvement, Result, Score
 from checkvalve.exercises.signs import Mark
 from checkvalve.regimes.deadline import from_ms, rfc3339
 
@@ -45,7 +45,7 @@ TIMES: Final = (
 def view(
     name: str, scenario: Scenario, score: Score, measures: Measures, marks: Sequence[Mark], meta: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """`meta`: players, seed, start_ms, end_ms. JSON types alone."""
+    """`meta`: players, seed, start_ms, end_ms, held_ms. JSON types alone."""
     start = int(meta["start_ms"])
     return {
         "mark": MARK,
@@ -56,7 +56,8 @@ def view(
         "summary": scenario.summary,
         "meta": [
             f"{name}, scenario {scenario.id} ({scenario.form}), players {meta['players']}, seed {meta['seed']}",
-            f"From {rfc3339(from_ms(start))} to {rfc3339(from_ms(int(meta['end_ms'])))}, by the exercise's clock",
+            f"From {rfc3339(from_ms(start))} to {rfc3339(from_ms(int(meta['end_ms'])))}, by the exercise's clock; held on "
+            f"{from_ms(int(meta['held_ms'])).date().isoformat()}",
         ],
         "score": {"percent": score.percent, "points": score.points, "of": score.of},
         "objectives": [_objective(score, o.id, o.text) for o in scenario.objectives],
@@ -121,13 +122,13 @@ def _decision(c: Choice) -> dict[str, Any]:
 
 
 def _improvement(i: Improvement) -> dict[str, Any]:
-    days = " and ".join(str(d) for d in i.follow_up)
     return {
+        "id": i.id,
         "text": i.text,
         "why": i.why,
         "owner": role(i.owner),
         "due": from_ms(i.due_ms).date().isoformat(),
-        "follow_up": f"looked at again after {days} days",
+        "follow_up": f"looked at again after {' and '.join(map(str, FOLLOW_UP_DAYS))} days",
     }
 
 

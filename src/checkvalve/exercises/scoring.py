@@ -25,13 +25,13 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Improvement:
-    """One line of the improvement plan. `due_ms`: when its owner has done it, by the exercise's clock."""
+    """One line of the improvement plan, named by the expectation that failed. `due_ms`: real time, as everything about it."""
 
+    id: str
     text: str
     why: str
     owner: str
     due_ms: int
-    follow_up: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +65,8 @@ class Score:
         return sum(r.scored for r in mine), sum(r.expectation.score for r in mine)
 
 
-def score(scenario: Scenario, marks: Sequence[Mark], end_ms: int) -> Score:
-    """Expectations after an inject that a branch left out are not counted."""
+def score(scenario: Scenario, marks: Sequence[Mark], end_ms: int, held_ms: int) -> Score:
+    """Expectations after an inject that a branch left out are not counted. `held_ms`: when it was really played."""
     given = {str(m.data["inject"]): m.at_ms for m in marks if m.kind == "inject"}
     results = tuple(_result(e, marks, given[e.after], end_ms) for e in scenario.expectations if e.after in given)
     return Score(
@@ -76,11 +76,11 @@ def score(scenario: Scenario, marks: Sequence[Mark], end_ms: int) -> Score:
         choices=tuple(_choices(scenario, marks, given)),
         improvements=tuple(
             Improvement(
+                id=r.expectation.id,
                 text=r.expectation.improve or r.expectation.text,
                 why=f"{'came late' if r.status == 'PARTIAL' else 'not met'}: {r.expectation.text}",
                 owner=r.expectation.role,
-                due_ms=end_ms + FOLLOW_UP_DAYS[0] * DAY_MS,
-                follow_up=FOLLOW_UP_DAYS,
+                due_ms=held_ms + FOLLOW_UP_DAYS[0] * DAY_MS,
             )
             for r in results
             if r.status in ("PARTIAL", "FAILED")

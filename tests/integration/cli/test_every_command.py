@@ -25,7 +25,7 @@ SERVERS = {("up",), ("core",), ("gateway",), ("modelstate", "serve"), ("evidence
 # These need somebody outside, a running gateway or model, a step that waits, an edited file; they are tested in
 # tests/integration/custody, gateway, modelstates, console and notices.
 OUTSIDE = {("modelstate", "probe"), ("evidence", "anchor"), ("case", "approve"), ("case", "reject"), ("notice", "edited")}
-OUTSIDE |= {("exercise", "run"), ("exercise", "report")}  # not while a real case is open; tests/integration/exercises
+OUTSIDE |= {("exercise", action) for action in ("run", "report", "done")}  # not while a real case is open; tests/integration/exercises
 OUTSIDE |= {("upstream", action) for action in ("show", "switch", "back")}
 CASE, HOLD, DPO, SOMEBODY, STATE = "<case>", "<hold>", "<dpo>", "<somebody>", "<state>"
 AGE = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
@@ -123,6 +123,7 @@ EXAMPLES: dict[tuple[str, ...], Example] = {
     ("exercise", "lint"): Example((), {"files"}),
     ("exercise", "world"): Example(("--customers", "20", "--orders", "40"), {"seed", "people", "orders", "texts"}),
     ("exercise", "trend"): Example((), {"exercises"}),
+    ("exercise", "plan"): Example((), {"items"}),
     ("detect",): Example(("inferences.jsonl",), {"results"}),
     ("modelstate", "enrol"): Example(("state.yaml",), {"components", "credentials"}),
     ("modelstate", "snapshot"): Example(("state.yaml",), {"id", "components", "signed", "refused"}),

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 import pytest
 
 from checkvalve.cli.main import run
+from checkvalve.engine import exercise_plan
 from checkvalve.engine.exercise_players import Solo
 from checkvalve.engine.settings import EXERCISE_MARK, STATE_URL, Settings, load_settings
 from checkvalve.exercises import library
 from checkvalve.exercises.scenario import Decision
+from checkvalve.exercises.scoring import DAY_MS
 
 
 def told(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> Any:
@@ -132,6 +135,29 @@ def test_bad_input_is_one_line_and_leaves_nothing(
 ) -> None:
     assert complaint(capsys, *words, "--data", str(tmp_path / "data"))
     assert not (tmp_path / "data").exists()
+
+
+def test_the_plan_is_followed_up_until_it_is_done(played: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(played["cache-mixup", "bad"]["home"], data)
+    home, record = Settings(data=data), played["cache-mixup", "bad"]
+    first = told(capsys, "plan", "--data", str(data))["items"]
+    assert {i["id"] for i in first} == {f"EX-0001/{e}" for e, s in record["expectations"].items() if s != "SUCCESS"}
+    assert {i["state"] for i in first} == {"open"}
+    held = record["held_ms"]
+    later = exercise_plan.items(home, held + 31 * DAY_MS)
+    assert {i.state for i in later} == {"overdue"} and all(i.look for i in later), "looked at again after 90 days"
+    assert all(i.look is None for i in exercise_plan.items(home, held + 91 * DAY_MS))
+    done = told(capsys, "done", "EX-0001/acknowledged", "--note", "A second person is on the rota.", "--data", str(data))
+    assert done["state"] == "done" and done["note"] == "A second person is on the rota."
+    again = told(capsys, "done", "EX-0001/acknowledged", "--note", "twice", "--data", str(data))
+    assert again["note"] == done["note"], "the first word stands"
+    states = {i.id: i.state for i in exercise_plan.items(home, held + 31 * DAY_MS)}
+    assert states["EX-0001/acknowledged"] == "done" and states["EX-0001/aware"] == "overdue"
+    for wrong in ("EX-0001/nothing", "EX-0002/aware", "../EX-0001/aware"):
+        assert "exercise plan" in complaint(capsys, "done", wrong, "--data", str(data))
+    (data / "exercises" / "EX-0001" / "plan.json").write_bytes(b"{")
+    assert "bad_plan" in complaint(capsys, "plan", "--data", str(data))
 
 
 # --- solo ------------------------------------------------------------------------------------------------------------

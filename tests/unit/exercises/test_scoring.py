@@ -36,7 +36,7 @@ GIVEN = mark("inject", 0, inject="first-answers")
 )
 def test_in_time_late_never_and_not_yet(minutes: float | None, end: int, status: str, points: int) -> None:
     marks = [GIVEN, *([mark("closed", minutes)] if minutes is not None else [])]
-    (result,) = score(expecting({"kind": "closed"}), marks, START + end * MINUTE).results
+    (result,) = score(expecting({"kind": "closed"}), marks, START + end * MINUTE, START).results
     assert (result.status, result.scored) == (status, points)
     assert result.entry == (None if minutes is None else int(minutes * 10))
 
@@ -44,7 +44,7 @@ def test_in_time_late_never_and_not_yet(minutes: float | None, end: int, status:
 @pytest.mark.parametrize(("minutes", "status"), [(5, "FAILED"), (20, "SUCCESS"), (-5, "SUCCESS")])
 def test_what_must_not_be_done_counts_within_its_time_alone(minutes: float, status: str) -> None:
     marks = [mark("checkout_closed", minutes), GIVEN] if minutes < 0 else [GIVEN, mark("checkout_closed", minutes)]
-    (result,) = score(expecting({"kind": "checkout_closed"}, never=True), marks, START + HOUR).results
+    (result,) = score(expecting({"kind": "checkout_closed"}, never=True), marks, START + HOUR, START).results
     assert result.status == status
 
 
@@ -52,19 +52,19 @@ def test_a_decision_is_met_by_its_own_option_alone() -> None:
     wanted = expecting({"kind": "decided", "option": "reopen.keep"})
     other = mark("decided", 3, decision="reopen", option="open")
     right = mark("decided", 4, decision="reopen", option="keep")
-    assert score(wanted, [GIVEN, other], START + HOUR).points == 0
-    assert score(wanted, [GIVEN, other, right], START + HOUR).points == 9
+    assert score(wanted, [GIVEN, other], START + HOUR, START).points == 0
+    assert score(wanted, [GIVEN, other, right], START + HOUR, START).points == 9
 
 
 def test_what_follows_an_inject_that_was_left_out_is_not_counted() -> None:
-    found = score(expecting({"kind": "closed"}), [], START + HOUR)
+    found = score(expecting({"kind": "closed"}), [], START + HOUR, START)
     assert (found.of, found.results, found.percent) == (0, (), 0)
 
 
 def test_what_failed_becomes_a_line_of_the_improvement_plan() -> None:
-    (line,) = score(expecting({"kind": "closed"}), [GIVEN], START + HOUR).improvements
-    assert (line.text, line.owner, line.follow_up) == ("Do it.", "incident_lead", (30, 90))
-    assert line.due_ms == START + HOUR + 30 * DAY_MS
+    (line,) = score(expecting({"kind": "closed"}), [GIVEN], START + HOUR, START + DAY_MS).improvements
+    assert (line.id, line.text, line.owner) == ("e", "Do it.", "incident_lead")
+    assert line.due_ms == START + 31 * DAY_MS, "a real person's task has a real date"
 
 
 def test_the_short_form_is_whole_in_itself() -> None:
