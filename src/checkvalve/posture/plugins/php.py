@@ -17,7 +17,7 @@ from checkvalve.posture.plugins.facts import FileFacts, Flow, Function, Hook, Re
 
 CHECK: Final = re.compile(
     r"^(current_user_can|check_ajax_referer|check_admin_referer|wp_verify_nonce|user_can|is_super_admin|hash_equals|is_user_logged_in"
-    r"|wp_check_password|.*verif\w*_?(nonce|token|signature|request).*|.*check_?\w*(nonce|perm|cap|auth|token|referer).*"
+    r"|wp_check_password|.*verif\w*_?(nonce|token|signature|request|ajax|secret|key|hash).*|.*check_?\w*(nonce|perm|cap|auth|token|referer).*"
     r"|.*(permission|capabilit)\w*_?check.*|.*validate_?(nonce|token|signature).*)$"
 )
 TOUCHES: Final = (
@@ -51,8 +51,23 @@ TOUCHES: Final = (
 REQUEST: Final = r"\$_(?:GET|POST|REQUEST|COOKIE|FILES)\b|get_(?:query_|body_|json_|url_|file_)?params?\(|php://input"
 TAMED: Final = re.compile(
     r"absint|intval|\(int\)|\(float\)|floatval|esc_sql|->prepare|sanitize_key|sanitize_title|sanitize_file_name|in_array|array_map\(\s*['\"](?:absint|intval)|is_numeric|wc_clean|filter_var|basename|realpath|maybe_unserialize_check|wp_hash|md5\("
+    r"|sanitize_\w*(?:by_array|orderby)|wp_handle_(?:upload|sideload)|media_handle_|tmp_name"
 )
 ASSIGNED: Final = re.compile(rf"\$(\w+)\s*=\s*(?!=)([^;]*(?:{REQUEST})[^;]*);")
+TAMED_LATER: Final = re.compile(rf"\$(\w+)\s*=\s*(?!=)[^;]*(?:{TAMED.pattern})[^;]*;")
+# Compared with what is allowed before it is used: a variable, or an element of a superglobal.
+_HELD: Final = r"(\$\w+(?:\[\s*['\"]\w+['\"]\s*\])?)"
+ALLOWED: Final = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"(?:in_array|array_key_exists)\s*\(\s*{_HELD}",
+        rf"isset\s*\(\s*[\w$>:-]+(?:\[[^\]]*\])*\[\s*{_HELD}\s*\]",
+        rf"preg_match\s*\(\s*(?:'/\^[^']*\$/\w*'|\"/\^[^\"]*\$/\w*\")\s*,\s*{_HELD}",
+    )
+)
+PREFIXED: Final = re.compile(r"^\s*(?:array\s*\(|\[)?[^,]*['\"][\w:\\]{4,}['\"]\s*\.")  # a name that begins as the author says
+LOOKED_UP: Final = re.compile(r"(?<=[\w\]])\[[^\[\]]*\]")  # the key of something: what is there was put there by the author
+DATABASE: Final = re.compile(r"wpdb|(?:->|::\$?|\$)_?db\b", re.I)
 DANGERS: Final = (
     ("sql_from_request", re.compile(r"^(query|get_results|get_row|get_var|get_col)$"), "member"),
     (
@@ -69,13 +84,15 @@ DANGERS: Final = (
     ("url_from_request", re.compile(r"^(wp_remote_(get|post|request|head))$"), "function"),
 )
 LLM_HOST: Final = re.compile(
-    r"(?:https?://)?((?:api\.)?(?:openai|anthropic|mistral|groq|deepseek|cohere|together|perplexity)\.(?:com|ai|xyz)|openrouter\.ai|generativelanguage\.googleapis\.com"
-    r"|api-inference\.huggingface\.co|[\w-]+\.openai\.azure\.com|(?:localhost|127\.0\.0\.1|[\w.-]+):(?:11434|1234|8080/v1|8000/v1))"
+    r"(?<![\w.-])(api\.(?:openai|anthropic|mistral|groq|deepseek|cohere|together|perplexity)\.(?:com|ai|xyz)"
+    r"|openrouter\.ai/api|generativelanguage\.googleapis\.com|api-inference\.huggingface\.co|[\w-]+\.openai\.azure\.com"
+    r"|(?:localhost|127\.0\.0\.1|[\w.-]+):(?:11434|1234/v1|8080/v1|8000/v1))(?![\w-])"
 )
+COMMENT: Final = re.compile(r"^\s*(?://|#(?!\[)|/?\*)")
 # An answer kept under a key that is made of the question alone is given to whoever asks the same.
 KEEPS: Final = re.compile(r"^(set_(site_)?transient|wp_cache_(set|add|replace))$")
 OF_QUESTION: Final = re.compile(r"\b(md5|sha1|hash|crc32|serialize|wp_json_encode|json_encode)\s*\(", re.I)
-QUESTION: Final = re.compile(r"prompt|question|messages?\b|user_?input|chat|completion|\bquery\b", re.I)
+QUESTION: Final = re.compile(r"\$\w*(?:prompt|question|messages?\b|user_?input|query)", re.I)
 OF_VISITOR: Final = re.compile(
     r"user_?id|current_user|session|customer|cookie|visitor|guest|thread|conversation|nonce|\bip\b|remote_addr", re.I
 )
@@ -100,6 +117,7 @@ _QUERY: Final = """
 (anonymous_function body: (compound_statement) @body) @definition
 (arrow_function body: (_) @body) @definition
 (class_declaration name: (name) @class (base_clause [(name) (qualified_name)] @parent))
+[(include_expression) (include_once_expression) (require_expression) (require_once_expression)] @include
 """
 
 
@@ -119,6 +137,7 @@ class _File:
         self.calls: list[tuple[str, str, Node, Node]] = []  # (kind, name, arguments, call)
         self.definitions: list[tuple[Node, Node, str]] = []
         self.parents: list[str] = []
+        self.includes: list[Node] = []
         for _, found in QueryCursor(query).matches(self.root):
             if "call" in found:
                 kind = "function" if "function" in found else "member"
@@ -127,6 +146,8 @@ class _File:
             elif "definition" in found:
                 name = _text(found["name"][0]) if "name" in found else ""
                 self.definitions.append((found["definition"][0], found["body"][0], name))
+            elif "include" in found:
+                self.includes.append(found["include"][0])
             elif "parent" in found:
                 self.parents.append(_text(found["parent"][0]).rpartition("\\")[2])
         self.definitions.sort(key=lambda d: d[0].start_byte)
@@ -158,13 +179,22 @@ def read(file: str, source: bytes) -> FileFacts:
         actions=tuple(actions),
         shortcodes=tuple(shortcodes),
         parents=tuple(dict.fromkeys(tree.parents)),
-        endpoints=tuple(dict.fromkeys((m[1], text.count("\n", 0, m.start()) + 1) for m in LLM_HOST.finditer(text))),
+        endpoints=tuple(_endpoints(text)),
         flows=(*_flows(tree), *_kept_for_all(tree)),
         direct=_direct(tree, text),
         name=header.get("plugin name", ""),
         version=header.get("version", "") if "plugin name" in header else "",
         requires=tuple(s.strip() for s in header.get("requires plugins", "").split(",") if s.strip()),
     )
+
+
+def _endpoints(text: str) -> Iterator[tuple[str, int]]:
+    """(host, line) of each that the code names; what a comment names is not talked to."""
+    if LLM_HOST.search(text) is None:
+        return
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not COMMENT.match(line):
+            yield from dict.fromkeys((m[1], number) for m in LLM_HOST.finditer(line.partition(" // ")[0]))
 
 
 def _text(node: Node) -> str:
@@ -327,12 +357,21 @@ def _flows(tree: _File) -> Iterator[Flow]:
                 # What a function is told to open, run or fetch is its first argument; a query may hold it anywhere.
                 first = next((a for a in arguments.named_children if a.type == "argument"), arguments)
                 given = _text(arguments if kind == "member" else first).replace("php://input", "")
+                if kind == "member" and not DATABASE.search(_text(call).partition("(")[0]):
+                    continue
+                if rule == "code_from_request":
+                    given = "" if PREFIXED.match(given) else LOOKED_UP.sub("", given) if "$_" not in given else given
                 index = tree.enclosing(call)
                 if index not in tainted:
                     tainted[index] = _taint(tree, index)
                 dirty = tainted[index]
                 if not TAMED.search(given) and (re.search(REQUEST, given) or (dirty is not None and dirty.search(given))):
                     yield Flow(rule=rule, line=_line(call))
+
+
+def _allowed(text: str) -> set[str]:
+    """What a function compares with what is allowed: variables and elements of superglobals, as they are written."""
+    return {m[1] for pattern in ALLOWED for m in pattern.finditer(text)}
 
 
 def _kept_for_all(tree: _File) -> Iterator[Flow]:
@@ -362,18 +401,16 @@ def _spelt_out(expression: str, around: str) -> str:
 def _taint(tree: _File, index: int) -> re.Pattern[str] | None:
     """Variables of a function that hold request data untamed, as a pattern."""
     text = _text(tree.definitions[index][1]) if index >= 0 else ""
-    names = {m[1] for m in ASSIGNED.finditer(text) if not TAMED.search(m[2])} - {
-        m[1] for m in ASSIGNED.finditer(text) if TAMED.search(m[2])
-    }
+    names = {m[1] for m in ASSIGNED.finditer(text) if not TAMED.search(m[2])}
+    names -= {m[1] for m in TAMED_LATER.finditer(text)} | {held.lstrip("$") for held in _allowed(text)}
     return re.compile(r"\$(?:" + "|".join(map(re.escape, sorted(names))) + r")\b") if names else None
 
 
 def _direct(tree: _File, text: str) -> int | None:
     """The line at which a file acts when its URL is called: it loads WordPress itself, or uses the request unguarded."""
-    if found := BOOTSTRAP.search(text):
-        before = text[: found.start()]
-        if re.search(r"(require|include)(_once)?[^;]*$", before):
-            return before.count("\n") + 1
+    for include in tree.includes:
+        if BOOTSTRAP.search(_text(include)):
+            return _line(include)
     if GUARDS.search(text):
         return None
     for node in tree.root.named_children:
