@@ -5,7 +5,7 @@ What people state (awareness, reasons, filings, closing) they state for every op
 
 from sqlalchemy import select
 
-from checkvalve.engine import cases, decisions, paging, responding, statements
+from checkvalve.engine import cases, decisions, responding, statements
 from checkvalve.engine.core import Core
 from checkvalve.engine.errors import EngineError
 from checkvalve.exercises.scenario import Act
@@ -17,12 +17,8 @@ from checkvalve.store.schema import commands, incidents, sites
 REFUSED = (EngineError, IncidentError, RegimeError)
 
 
-async def act(core: Core, wanted: Act, by: str, tokens: list[str], reference: str) -> str:
-    """Do it; empty when done, else why it could not be. `tokens` acknowledge pages; `reference` stands for a receipt."""
-    if wanted.acknowledge is not None:
-        for token in tokens:
-            await paging.acknowledge(core, token)
-        return "" if tokens else "nobody was paged"
+async def act(core: Core, wanted: Act, by: str, reference: str) -> str:
+    """Do it; empty when done, else why it could not be. `reference` stands for a receipt."""
     known = open_cases(core)
     try:
         if wanted.enter is not None:

@@ -97,6 +97,8 @@ class Director:
                     await self._trade()
                 await self._settle()
                 self._wake()
+                if polling.done():
+                    polling.result()  # why the gateway no longer hears
         finally:
             polling.cancel()
             await asyncio.gather(polling, return_exceptions=True)
@@ -130,6 +132,7 @@ class Director:
         while self._speed and (left := at_ms - self._clock.now_ms()) > 0:
             step = min(left, int(SLICE_S * 1000 * self._speed) or 1)
             await asyncio.sleep(step / 1000 / self._speed)
+            await self._frozen()
             self._clock.to(self._clock.now_ms() + step)
         self._clock.to(at_ms)
 
@@ -199,10 +202,10 @@ class Director:
         with self._core.state.read() as db:
             states: list[dict[str, Any]] = list(db.scalars(select(incidents.c.state)))
             acknowledged = bool(db.scalar(select(exists().where(transitions.c.kind == "page_acknowledged"))))
-        contained = bool(states) and all(s["contained_ms"] is not None for s in states)
+        shut = {(w.plugin, w.route) for w in self._scenario.ways if self._shop.closed(w)}
+        contained = bool(states) and all(s["contained_ms"] or (s["plugin"], s["route"]) in shut for s in states)
         return (
             (when.chosen is None or when.chosen in self._chosen)
-            and (when.not_chosen is None or when.not_chosen not in self._chosen)
             and when.contained in (None, contained)
             and when.acknowledged in (None, acknowledged)
         )
@@ -229,9 +232,8 @@ class Director:
             )
             for act in option.do:
                 await self._settle()
-                tokens = list(self._postbox.unanswered.values()) if act.acknowledge else []
                 reference = f"EXERCISE-{self._core.surroundings.exercise}"
-                if why := await exercise_acts.act(self._core, act, by, tokens, reference):
+                if why := await exercise_acts.act(self._core, act, by, reference):
                     await self._log("exercise_refused", decision=decision.id, why=why)
             for effect in option.effects:
                 await self._effect(effect)
@@ -269,14 +271,9 @@ class Director:
             await self._trade()
             self._shop.shut.add(effect.shut)
             await self._log("exercise_shut", way=effect.shut)
-        if effect.unshut is not None:
-            self._shop.shut.discard(effect.unshut)
-            await self._log("exercise_unshut", way=effect.unshut)
         if effect.traffic is not None:
             await self._trade()
             self._shop.traffic = effect.traffic
-        if effect.gateway is not None:
-            self._gateway.away = effect.gateway == "away"
 
     async def _leak(self, leak: Leak, times: int) -> None:
         """Once now, and again as long as it works."""

@@ -179,13 +179,10 @@ class GatewayInMemory:
         self._core = wire.core
         directory.mkdir(mode=0o700, parents=True)
         self.control = Control(directory, self._core.identity.core_public)
-        self.away = False
         self._asked = 0
 
     async def poll(self) -> None:
         """Take over what core says is in force, and report what came of it."""
-        if self.away:
-            return
         config = self._core.gateway_config()
         if config["version"] == self.control.version:
             return

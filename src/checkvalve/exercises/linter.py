@@ -127,7 +127,7 @@ def _names(s: Scenario) -> Iterator[LintError]:
 def _ways(s: Scenario) -> Iterator[LintError]:
     ways = {w.id for w in s.ways}
     for pointer, effect in _effects(s):
-        named = [effect.shut, effect.unshut, effect.leak and effect.leak.way, effect.told and effect.told.way]
+        named = [effect.shut, effect.leak and effect.leak.way, effect.told and effect.told.way]
         for way in named:
             if way and way not in ways:
                 yield _error(pointer, "no-such-way", f"there is no way {way}")
@@ -143,9 +143,8 @@ def _casting(s: Scenario) -> Iterator[LintError]:
     for i, inject in enumerate(s.injects):
         if inject.objective not in objectives:
             yield _error(f"/injects/{i}/objective", "no-such-objective", f"there is no objective {inject.objective}")
-        for name in (inject.when and inject.when.chosen, inject.when and inject.when.not_chosen):
-            if name and name not in choices:
-                yield _error(f"/injects/{i}/when", "no-such-option", f"there is no option {name}")
+        if inject.when and inject.when.chosen and inject.when.chosen not in choices:
+            yield _error(f"/injects/{i}/when", "no-such-option", f"there is no option {inject.when.chosen}")
         roles = [*inject.to, *([inject.decision.role] if inject.decision else [])]
         for role in roles:
             if role not in s.roles:

@@ -69,16 +69,13 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     told: Told | None = None
     checkout: Checkout | None = None  # by hand, not by an order
     shut: str | None = None  # a way is closed by hand
-    unshut: str | None = None
     traffic: float | None = None  # how busy the shop is from now on, as a multiple
-    gateway: Literal["away", "back"] | None = None
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that is given must hold when the inject's time comes; else the inject is left out."""
 
     chosen: str | None = None  # `decision.option`
-    not_chosen: str | None = None
     contained: bool | None = None
     acknowledged: bool | None = None
 
@@ -92,7 +89,6 @@ class Notify(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Act(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One thing a decision does in the product, by the same calls as the console's; the first that is given."""
 
-    acknowledge: bool | None = None
     aware: str | None = None  # why
     playbook: str | None = None
     approve: bool | None = None  # every step that waits for a person's word

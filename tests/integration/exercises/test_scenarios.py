@@ -1,13 +1,14 @@
 """The acceptance test of the whole: every scenario runs unattended and scores what it must."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import pytest
 from tests.integration.exercises.playing import play
 
-from checkvalve.engine import exercise, exercise_report
+from checkvalve.engine import exercise, exercise_report, offline
 from checkvalve.engine.exercise_players import Scripted
 from checkvalve.engine.settings import Settings
 from checkvalve.exercises import library
@@ -79,9 +80,27 @@ def test_a_branch_is_taken_by_those_who_chose_it(played: Played) -> None:
     assert "open" not in played["false-alarm-black-friday", "good"]["decisions"]
 
 
+@pytest.mark.parametrize(
+    ("name", "inject"), [("assistant-api-open", "nobody answers"), ("training-data-uploads", "still there")]
+)
+def test_who_does_nothing_is_told_so(played: Played, name: str, inject: str) -> None:
+    said = {p: [t["what"] for t in played[name, p]["view"]["timeline"] if t["kind"] == "inject"] for p in ("good", "bad")}
+    assert any(inject in what for what in said["bad"]) and not any(inject in what for what in said["good"])
+
+
 def test_two_cases_have_two_clocks(played: Played) -> None:
     good = played["core-rce-friday", "good"]
     assert len(good["cases"]) == 2 and len(good["measures"]["margins"]) == 2
+
+
+def test_a_step_that_would_close_the_checkout_is_taken_back(played: Played) -> None:
+    """The skimmer sits in a plugin without which nobody can pay: isolating it fails the test checkout."""
+    record = played["core-rce-friday", "good"]
+    data = Path(record["home"]) / "exercises" / record["id"]
+    steps = offline.show_case(Settings(data=data), "INC-2027-0002")["steps"]
+    told = [(s["kind"], s["status"]) for s in steps if s["kind"] in ("order", "probe", "release")]
+    assert told == [("probe", "done"), ("order", "done"), ("probe", "failed"), ("release", "done"), ("probe", "done")]
+    assert record["measures"]["orders_lost"] == 0
 
 
 def test_the_same_seed_gives_the_same_exercise(played: Played, tmp_path: Any) -> None:
