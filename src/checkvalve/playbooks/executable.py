@@ -17,9 +17,35 @@ SAFEGUARDS: Final = ("invariant", "rollback", "ttl_s", "role", "approval", "evid
 MAX_TIMEOUT_S: Final = 7 * 24 * 3600
 OURS: Final = re.compile(r"^[A-Z]+ /[\w-]+ HTTP/\d(\.\d)?$")  # written like a start line of our hands
 SCOPE: Final = ("plugin", "route", "session", "requester", "key", "model", "server")
+PEOPLE: Final = ("user", "role", "everybody", "spare")
+OPTIONAL: Final = ("mode", "spare")  # narrow what the others name
+WHOLE: Final = ("stop_llm",)  # may come without arguments, and then means all of it
 # hand -> action -> the arguments it may have (docs/spec/wire.md, section 9)
 ACTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
-    "wordpress": {"isolate_plugin": ("plugin",), "block_route": ("route",)},
+    "wordpress": {
+        "isolate_plugin": ("plugin", "mode"),
+        "block_route": ("route",),
+        "block_ajax": ("action",),
+        "block_wc_ajax": ("action",),
+        "block_shortcode": ("shortcode",),
+        "block_block": ("block",),
+        "block_path": ("path",),
+        "patch_request": ("method", "path", "parameter", "pattern"),
+        "withdraw_path": ("path",),
+        "revoke_sessions": PEOPLE,
+        "disable_user": ("user",),
+        "force_password_reset": PEOPLE,
+        "disable_application_passwords": PEOPLE,
+        "disable_api_keys": ("key",),
+        "disable_webhooks": ("webhook",),
+        "pause_webhooks": ("webhook",),
+        "freeze_exports": (),
+        "freeze_file_editing": (),
+        "freeze_plugin_installation": (),
+        "read_only_admin": (),
+        "stop_llm": ("plugin",),
+        "purge_caches": (),
+    },
     "gateway": {
         **dict.fromkeys(("refuse", "strip_tools", "strip_context", "flush_caches", "log_only"), SCOPE),
         **dict.fromkeys(("cut", "redact"), (*SCOPE, "subject", "category")),
@@ -149,9 +175,11 @@ def _order_fault(data: dict[str, Any]) -> str | None:
         return f"hand is none of {', '.join(ACTIONS)}"
     if not isinstance(action, str) or action not in ACTIONS[hand]:
         return f"action is none of {', '.join(ACTIONS[hand])}"
-    if not isinstance(args, dict) or not args:
+    names = ACTIONS[hand][action]
+    needed = bool(names) and action not in WHOLE
+    if not isinstance(args, dict) or (needed and not set(args) - set(OPTIONAL)):
         return "an order without args would close nothing or everything"
-    if wrong := [n for n, v in args.items() if n not in ACTIONS[hand][action] or not _text(v)]:
+    if wrong := [n for n, v in args.items() if n not in names or not _text(v)]:
         return f"args has something {action} does not take: {', '.join(wrong)[:100]}"
     if hand == "gateway" and not args.keys() & {*SCOPE, "digest"}:
         return f"args does not say whose requests {action} means"

@@ -1,5 +1,6 @@
 """One real WordPress with the plugin, paired with the tests' own core; state is put back between tests."""
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from tests.simulators.wordpress import Site, build
 HERE = Path(__file__).resolve().parent
 PLUGIN = HERE.parents[2] / "wordpress" / "checkvalve"
 LEAKY = HERE / "fixtures" / "leaky"
+MANYSIDED = HERE / "fixtures" / "manysided"
 
 # Everything but what activation made.
 RESET = r"""
@@ -101,3 +103,32 @@ def shop(wordpress: Site, core: FakeCore) -> Shop:
     assert made.pair() == core.site
     made.drain()
     return made
+
+
+@pytest.fixture(scope="session")
+def fortress(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A paired shop with the gate for direct files, and a plugin that leaks on every surface and takes payments. Shared: a
+    test takes its orders back."""
+    core = FakeCore()
+    site = make(tmp_path_factory.mktemp("fortress") / "shop", PLUGIN, MANYSIDED)
+    gate = site.dir / "gate.php"
+    gate.write_text(f"<?php @include '{site.plugins / 'checkvalve' / 'gate.php'}';")
+    site.start(prepend=gate)
+    try:
+        made = Shop(site=site, core=core)
+        assert made.pair() == core.site
+        site.php("flush_rewrite_rules(false);")
+        for slug, content in {"many": "[manysided]", "sided": "<!-- wp:manysided/block /-->"}.items():
+            page = {
+                "post_type": "page",
+                "post_status": "publish",
+                "post_name": slug,
+                "post_title": slug,
+                "post_content": content,
+            }
+            site.php(f"wp_insert_post(json_decode('{json.dumps(page)}', true));")
+        made.drain()
+        yield made
+    finally:
+        site.stop()
+        core.stop()

@@ -18,7 +18,7 @@ define( 'WC_PLUGIN_FILE', __FILE__ );
 define( 'WC_ABSPATH', __DIR__ . '/' );
 define( 'WC_VERSION', '11.0.1-double' );
 
-foreach ( array( 'functions', 'countries', 'data', 'products', 'order', 'orders', 'trade', 'stock', 'emails', 'payment', 'shipping', 'session', 'cart', 'checkout', 'classic', 'store-schema', 'store-api', 'rest-orders', 'woocommerce' ) as $checkvalve_part ) {
+foreach ( array( 'functions', 'countries', 'data', 'products', 'order', 'orders', 'trade', 'stock', 'emails', 'payment', 'shipping', 'session', 'cart', 'checkout', 'classic', 'store-schema', 'store-api', 'rest-orders', 'api', 'woocommerce' ) as $checkvalve_part ) {
 	require __DIR__ . '/includes/' . $checkvalve_part . '.php';
 }
 

@@ -21,7 +21,7 @@ function wc_double_ajax() {
 		wp_send_json( wc_double_classic_add() );
 	}
 	do_action( 'wc_ajax_' . $action );
-	wp_die();
+	wp_die( '', '', array( 'response' => 200 ) );
 }
 
 function wc_double_classic_add() {

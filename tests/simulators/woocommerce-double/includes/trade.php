@@ -99,6 +99,13 @@ class WC_Webhook extends WC_Double_Post {
 		return $this->id;
 	}
 
+	/** As the real one, which puts the delivery into a queue here; the double delivers at once. */
+	public function process( $arg ) {
+		if ( apply_filters( 'woocommerce_webhook_should_deliver', 'active' === $this->data['status'], $this, $arg ) ) {
+			do_action( 'woocommerce_webhook_process_delivery', $this, $arg );
+		}
+	}
+
 	public function deliver( $arg ) {
 		$args    = array( 'method' => 'POST', 'timeout' => 60, 'body' => wp_json_encode( array( 'id' => $arg ) ) );
 		$started = microtime( true );
@@ -112,6 +119,15 @@ class WC_Webhook extends WC_Double_Post {
 		return true;
 	}
 }
+
+add_action(
+	'woocommerce_webhook_process_delivery',
+	function ( $webhook, $arg ) {
+		$webhook->deliver( $arg );
+	},
+	10,
+	2
+);
 
 function wc_get_webhook( $id ) {
 	$webhook = new WC_Webhook( $id );

@@ -106,7 +106,7 @@ final class KeptRequests {
 		$body = (string) file_get_contents( 'php://input', false, null, 0, self::BYTES + 1 ); // phpcs:ignore
 		$said = array( 'server' => self::server(), 'get' => $_GET, 'post' => $_POST, 'body' => base64_encode( $body ) ); // phpcs:ignore
 		$text = (string) wp_json_encode( $said );
-		if ( '' === $text || strlen( $text ) > 3 * self::BYTES ) {
+		if ( strlen( $body ) > self::BYTES || '' === $text || strlen( $text ) > 4 * self::BYTES ) {
 			return false;
 		}
 		return 1 === $wpdb->query( $wpdb->prepare( 'INSERT INTO ' . Tables::name( 'kept' ) . ' (plugin, body, made, tries) VALUES (%s, %s, %d, 0)', $plugin, $text, $now ) );
