@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import aiohttp
 import pytest
-from tests.integration.plugin.conftest import LEAKY, PLUGIN, make, pair
+from tests.integration.plugin.conftest import LEAKY, MANYSIDED, PLUGIN, make, pair
 from tests.integration.plugin.fake_core import FakeCore
 from tests.simulators.wordpress import Site
 
@@ -27,7 +27,7 @@ def core() -> Iterator[FakeCore]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, core: FakeCore) -> Iterator[Site]:
-    made = make(tmp_path_factory.mktemp("hands") / "shop", PLUGIN, LEAKY)
+    made = make(tmp_path_factory.mktemp("hands") / "shop", PLUGIN, LEAKY, MANYSIDED)
     made.start()
     try:
         assert pair(made, core.code) == core.site
@@ -88,3 +88,18 @@ async def test_blocking_the_checkout_is_seen_by_the_probe(session: aiohttp.Clien
     await apply(session, site, core, core.order("release", {"jti": jti}))
     assert broken.why == "checkout: the shop answered 403 (checkvalve_blocked)"
     assert (await probe(session, site, core)).ok
+
+
+async def test_calls_that_came_for_an_isolated_plugin_are_played_by_the_sync_after_its_release(
+    session: aiohttp.ClientSession, site: Site, core: FakeCore
+) -> None:
+    paid = "echo implode('|', (array) get_option('manysided_paid', array()));"
+    order = core.order("isolate_plugin", {"plugin": "manysided"})
+    assert await apply(session, site, core, order) == "done"
+    for number in (1, 2):
+        async with session.post(f"{site.url}/?wc-api=manysided", data=f"paid {number}", headers={"X-Signature": "s"}) as kept:
+            assert kept.status == 200
+    assert site.php(paid) == ""
+    jti = jws.verify(order, typ="checkvalve-order+jws", public_key=core.public_key)["jti"]
+    assert await apply(session, site, core, core.order("release", {"jti": jti})) == "done"
+    assert site.php(paid) == "s paid 1|s paid 2"
