@@ -1,5 +1,5 @@
 """What the gateway costs: latency and throughput against no gateway and against nginx as a plain proxy, in the same run.
-`python -m benchmarks.gateway --json`.
+`python -m benchmarks.gateway --json`; with `--peers DIR` also against other gateways and guards (benchmarks/peers.py).
 
 A model server that answers at once, in a process of its own; 66 tokens an answer, whole or streamed as an event each. The
 gateway is the real command with 100,000 people registered; it verifies a signed context on every request, reads every token and
@@ -19,6 +19,7 @@ import json
 import os
 import platform
 import random
+import re
 import shutil
 import signal
 import socket
@@ -33,16 +34,20 @@ from pathlib import Path
 from typing import Any, Final
 
 import uvloop
+from benchmarks.detection_text import people
+from benchmarks.peers import KEY, MODEL, PEERS
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from checkvalve.events import jws
-from checkvalve.events.pseudonym import pseudonym
+from checkvalve.events.pseudonym import identifiers
 from checkvalve.gateway.settings import Credentials, save_credentials, write_private
 
 PEOPLE: Final = 100_000
 CONNECTIONS: Final = (1, 16, 64)
 ROUNDS: Final = 3
 SECONDS: Final = 0.5  # a round of one target
+OWN: Final = ("direct", "nginx", "gateway", "unread")
+MOST_OF_PEERS: Final = 16  # connections
 PACE_S: Final = 0.005  # between tokens where the first one is timed
 PATH: Final = "/v1/chat/completions"
 SITE: Final = "s-aaaaaaaaaaaa"
@@ -53,7 +58,7 @@ is refunded within a week after the parcel has reached our warehouse. Is there a
 TOKENS: Final = [word + " " for word in TEXT.split()]
 USAGE: Final = {"prompt_tokens": 120, "completion_tokens": 66}
 QUESTION: Final = {
-    "model": "smol",
+    "model": MODEL,
     "messages": [
         {"role": "system", "content": "You are the assistant of a shop. Answer briefly and kindly. " * 6},
         {"role": "user", "content": "How do I send back a pair of shoes that I have bought last week?"},
@@ -63,7 +68,7 @@ QUESTION: Final = {
 
 def event(delta: dict[str, str], **more: Any) -> bytes:
     choice = {"index": 0, "delta": delta, "finish_reason": None}
-    body = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "smol", "choices": [choice], **more}
+    body = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": MODEL, "choices": [choice], **more}
     data = b"data: " + json.dumps(body).encode() + b"\n\n"
     return b"%x\r\n%s\r\n" % (len(data), data)
 
@@ -72,13 +77,20 @@ EVENTS: Final = [event({"content": t}) for t in TOKENS]
 STREAM_HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 STREAM_END: Final = b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
 WHOLE_BODY: Final = json.dumps(
-    {"model": "smol", "choices": [{"index": 0, "message": {"content": "".join(TOKENS)}}], "usage": USAGE, "end": "END"}
+    {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": MODEL,
+        "usage": USAGE,
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "".join(TOKENS)}, "finish_reason": "stop"}],
+    }
 ).encode()
 WHOLE: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (
     len(WHOLE_BODY),
     WHOLE_BODY,
 )
-TAILS: Final = {False: b'"END"}', True: b"0\r\n\r\n"}
+LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 
 
 # --- the model server and core, in a process of their own ------------------------------------------------------------
@@ -136,12 +148,11 @@ async def serve_stub(port: int) -> None:
 class Caller(asyncio.Protocol):
     """Asks again as soon as it is answered; notes seconds to the first token and to the end."""
 
-    def __init__(self, request: bytes, tail: bytes, until: float, pause: float) -> None:
-        self.request, self.tail, self.until, self.pause = request, tail, until, pause
+    def __init__(self, request: bytes, until: float, pause: float) -> None:
+        self.request, self.until, self.pause = request, until, pause
         self.first: list[float] = []
         self.whole: list[float] = []
         self.done = asyncio.get_running_loop().create_future()
-        self.last = b""
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
@@ -152,6 +163,8 @@ class Caller(asyncio.Protocol):
 
     def ask(self) -> None:
         self.waiting = True
+        self.got = b""  # the answer, once its length is known to be chunked only its end
+        self.left: int | None = None  # bytes of it to come, below 0 when it is chunked; None before its head is whole
         self.start = time.perf_counter()
         self.transport.write(self.request)
 
@@ -159,11 +172,24 @@ class Caller(asyncio.Protocol):
         if self.waiting and b"data:" in data:
             self.waiting = False
             self.first.append(time.perf_counter() - self.start)
-        self.last = (self.last + data)[-20:]
-        if self.last.endswith(self.tail):
+        if self.left is None:
+            self.got += data
+            end = self.got.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            if not self.got.startswith(b"HTTP/1.1 200"):
+                self.done.set_exception(ConnectionError(f"answered {self.got[:60]!r}"))
+                self.transport.abort()
+                return
+            length = LENGTH.search(self.got, 0, end + 2)
+            self.left = int(length[1]) - len(self.got) + end + 4 if length else -1
+        elif self.left > 0:
+            self.left -= len(data)
+        else:
+            self.got = self.got[-8:] + data
+        if self.left == 0 or (self.left < 0 and self.got.endswith(b"0\r\n\r\n")):
             now = time.perf_counter()
             self.whole.append(now - self.start)
-            self.last = b""
             if now > self.until:
                 self.transport.close()
                 self.done.set_result(None)
@@ -178,12 +204,12 @@ class Caller(asyncio.Protocol):
 
 
 async def load(
-    port: int, request: bytes, *, streamed: bool, connections: int, seconds: float, pause: float = 0
+    port: int, request: bytes, *, connections: int, seconds: float, pause: float = 0
 ) -> tuple[list[float], list[float], float]:
     """(seconds to the first token, seconds to the end, elapsed)."""
     loop = asyncio.get_running_loop()
     start = time.perf_counter()
-    made = [Caller(request, TAILS[streamed], start + seconds, pause) for _ in range(connections)]
+    made = [Caller(request, start + seconds, pause) for _ in range(connections)]
     for caller in made:
         await loop.create_connection(lambda c=caller: c, "127.0.0.1", port)  # type: ignore[misc]
     await asyncio.wait_for(asyncio.gather(*(c.done for c in made)), seconds + 30)
@@ -202,7 +228,7 @@ def free_port() -> int:
 
 
 def wait_for(port: int) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
@@ -211,14 +237,17 @@ def wait_for(port: int) -> None:
 
 
 @contextlib.contextmanager
-def process(command: list[str], port: int) -> Iterator[int]:
-    started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+def process(command: list[str], port: int, env: dict[str, str] | None = None) -> Iterator[int]:
+    started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, env=env)
     try:
         wait_for(port)
         yield started.pid
     finally:
         os.killpg(started.pid, signal.SIGTERM)
-        started.wait(10)
+        try:
+            started.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(started.pid, signal.SIGKILL)
 
 
 def nginx(directory: Path, upstream: int, port: int) -> list[str]:
@@ -236,8 +265,8 @@ http {{
     return [binary, "-c", str(directory / "nginx.conf")]
 
 
-def prepare(directory: Path, shop: Ed25519PrivateKey, people: int) -> None:
-    """A paired gateway that has its shop and its register; without people no shop either, so that it reads nothing."""
+def prepare(directory: Path, shop: Ed25519PrivateKey, registered: int) -> None:
+    """A paired gateway that has its shop and its register; without anybody no shop either, so that it reads nothing."""
     key, core = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 
     def b64(data: bytes) -> str:
@@ -252,24 +281,27 @@ def prepare(directory: Path, shop: Ed25519PrivateKey, people: int) -> None:
         ),
     )
     secret = bytes(32)
-    rows = [[f"customer:{n}", [[c, pseudonym(secret, c, v)] for c, v in person(n)]] for n in range(1, people + 1)]
+    rows = [[f"customer:{n}", identifiers(secret, **person)] for n, person in enumerate(crowd(registered), start=1)]
     sites = {SITE: {"pseudonym_key": b64(secret), "contexts": {f"wp.{SITE}": b64(shop.public_key().public_bytes_raw())}}}
-    state = {"sites": sites if people else {}, "orders": [], "released": []}
+    state = {"sites": sites if registered else {}, "orders": [], "released": []}
     write_private(directory / "control.json", json.dumps(state).encode())
-    registers = {SITE: {"key": b64(secret), "rev": people, "rows": rows}}
+    registers = {SITE: {"key": b64(secret), "rev": registered, "rows": rows}}
     write_private(directory / "registers.json", json.dumps(registers).encode())
 
 
-def person(n: int) -> list[tuple[Any, str]]:
-    first, last = f"first{n % 997}", f"last{n}"
-    return [
-        ("email", f"{first}.{last}@example.org"),
-        ("name", f"{first} {last}"),
-        ("name", f"{last} {first}"),
-        ("phone", f"{n:09d}"[-9:]),
-        ("address", f"street{n % 5000} {n % 200}"),
-        ("order_number", str(100_000 + n)),
-    ]
+def crowd(count: int) -> Iterator[dict[str, Any]]:
+    """People whose names and streets are made of real ones, so that ordinary words are in some of them."""
+    some = people(1, 2000) if count else []
+    rng = random.Random(1)
+    for n in range(1, count + 1):
+        first, last = rng.choice(some).first, rng.choice(some).last
+        yield {
+            "email": f"customer{n}@example.org",
+            "name": f"{first} {last}",
+            "phone": f"+49 30 {n:09d}",
+            "address": f"{rng.choice(some).street.rstrip('0123456789 ')} {n % 200}",
+            "order_numbers": (str(100_000 + n),),
+        }
 
 
 def request(shop: Ed25519PrivateKey, **more: Any) -> bytes:
@@ -285,8 +317,8 @@ def request(shop: Ed25519PrivateKey, **more: Any) -> bytes:
     }
     token = jws.sign(claims, typ="checkvalve-context+jws", kid=f"wp.{SITE}", key=shop)
     body = json.dumps(QUESTION | more).encode()
-    head = f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nCheckvalve-Context: {token}\r\n"
-    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    head = f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nAuthorization: Bearer {KEY}\r\n"
+    return f"{head}Checkvalve-Context: {token}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -325,8 +357,13 @@ async def measure(targets: dict[str, int], groups: dict[str, int], shop: Ed25519
             sent = request(shop, **({"stream": True} if streamed else {}))
             for count in CONNECTIONS:
                 for target, port in targets.items():
+                    if target not in OWN and count > MOST_OF_PEERS:
+                        continue
                     used = cpu_s(groups[target])
-                    _, whole, elapsed = await load(port, sent, streamed=streamed, connections=count, seconds=SECONDS)
+                    try:
+                        _, whole, elapsed = await load(port, sent, connections=count, seconds=SECONDS)
+                    except (ConnectionError, TimeoutError) as error:
+                        raise SystemExit(f"{target}, {count} connections, streamed {streamed}: {error}") from error
                     if target == "gateway":
                         await settled(port)
                     name = f"{'streamed' if streamed else 'whole'}_{count}"
@@ -338,13 +375,13 @@ async def measure(targets: dict[str, int], groups: dict[str, int], shop: Ed25519
                     ):
                         found[target].setdefault(f"{name}_{figure}", []).append(value)
         for target, port in targets.items():
-            for streamed in (False, True):
+            for streamed in (False, True) if target in OWN else ():
                 sent = request(shop, **({"stream": True} if streamed else {}))
-                _, whole, _ = await load(port, sent, streamed=streamed, connections=16, seconds=SECONDS, pause=0.2)
+                _, whole, _ = await load(port, sent, connections=16, seconds=SECONDS, pause=0.2)
                 for share in (0.5, 0.99):
                     name = f"paced_{'streamed' if streamed else 'whole'}_p{share * 100:.0f}_ms"
                     found[target].setdefault(name, []).append(percentile(whole, share))
-            first, _, _ = await load(port, request(shop, stream=True, pace=True), streamed=True, connections=1, seconds=0.8)
+            first, _, _ = await load(port, request(shop, stream=True, pace=True), connections=1, seconds=0.8)
             found[target].setdefault("first_token_p50_ms", []).append(percentile(first, 0.5) - PACE_S * 1000)
     return {t: {n: round(statistics.median(v), 3) for n, v in figures.items()} for t, figures in found.items()}
 
@@ -359,12 +396,13 @@ def health(port: int) -> Any:
         return json.load(answer)
 
 
-def run(directory: Path) -> dict[str, Any]:
+def run(directory: Path, peers_home: Path | None) -> dict[str, Any]:
     shop = Ed25519PrivateKey.generate()
-    ports = {name: free_port() for name in ("direct", "nginx", "gateway", "unread")}
+    others = PEERS if peers_home else ()
+    ports = {name: free_port() for name in (*OWN, *(peer.name for peer in others))}
     stub = ports["direct"]
-    for name, people in (("gateway", PEOPLE), ("unread", 0)):
-        prepare(directory / name / "gateway", shop, people)
+    for name, registered in (("gateway", PEOPLE), ("unread", 0)):
+        prepare(directory / name / "gateway", shop, registered)
     commands = {
         "direct": [sys.executable, "-m", "benchmarks.gateway", "--stub", str(stub)],
         "nginx": nginx(directory, stub, ports["nginx"]),
@@ -372,10 +410,13 @@ def run(directory: Path) -> dict[str, Any]:
     }
     with contextlib.ExitStack() as stack:
         groups = {name: stack.enter_context(process(command, ports[name])) for name, command in commands.items()}
+        for other in others:
+            command, env = other.start(peers_home or directory, stub, ports[other.name])
+            groups[other.name] = stack.enter_context(process(command, ports[other.name], env))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             found = runner.run(measure(ports, groups, shop))
         state = health(ports["gateway"])
-        memory = memory_mb(groups["gateway"])
+        memories = {name: memory_mb(group) for name, group in groups.items()}
     if state["registers"][0]["people"] != PEOPLE:
         raise SystemExit("the gateway of the benchmark does not have its register")
     own, direct, peer = found["gateway"], found["direct"], found["nginx"]
@@ -386,20 +427,22 @@ def run(directory: Path) -> dict[str, Any]:
         figures[name.replace("requests_per_second", "share_of_nginx")] = round(own[name] / peer[name], 3)
     figures |= {f"unread_{n}": v for n, v in found["unread"].items()}
     figures |= {"people": state["registers"][0]["people"], "identifiers": state["registers"][0]["identifiers"]}
-    figures |= {"memory_mb": memory, "events_dropped": state["spool"]["dropped"]}
+    figures |= {"memory_mb": memories["gateway"], "events_dropped": state["spool"]["dropped"]}
     machine = {
         "cpus": os.cpu_count(),
         "load": round(os.getloadavg()[0], 1),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
     }
-    peers = {f"{t}_{n}": v for t in ("direct", "nginx") for n, v in found[t].items()}
+    peers = {f"{t}_{n}": v for t in found if t not in ("gateway", "unread") for n, v in found[t].items()}
+    peers |= {f"{other.name}_memory_mb": memories[other.name] for other in others}
     return {"machine": machine, "figures": figures, "peers": peers}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.add_argument("--peers", type=Path, metavar="DIR", help="also other gateways and guards, installed under DIR once")
     parser.add_argument("--stub", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.stub:
@@ -408,8 +451,11 @@ def main() -> None:
         return
     if not (shutil.which("nginx") or Path("/usr/sbin/nginx").exists()):
         raise SystemExit("nginx is missing: apt-get install nginx-light")
+    if arguments.peers is not None:
+        for peer in PEERS:
+            peer.install(arguments.peers)
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as directory:  # not /tmp, which may be memory
-        result = run(Path(directory))
+        result = run(Path(directory), arguments.peers)
     if arguments.json:
         print(json.dumps(result))
         return

@@ -129,6 +129,9 @@ class Orders:
             self._number(word, last.text if last else "")
         else:
             self._other(word, number)
+        self._look_ahead()
+
+    def _look_ahead(self) -> None:
         self.waits = bool(self._held or self._announced or self._carried or self._spelt)
 
     def finish(self) -> Iterator[Match]:
