@@ -4,11 +4,11 @@ A sensor is *in contact* when it sent something, told of something that happened
 contacts further apart than SILENCE_MS nobody knows what happened.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, func, insert, or_, select
+from sqlalchemy import Connection, bindparam, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite reads it as well
 
 from checkvalve.regimes.deadline import from_ms, rfc3339
@@ -51,20 +51,36 @@ class SensorStatement:
         }
 
 
-def in_contact(db: Connection, sensor: str, times: Iterable[int]) -> None:
-    """Note that a sensor was there at these times (ms, core's clock as far as known)."""
-    for since, until in _spans(sorted(times)):
-        near = (
-            (contacts.c.sensor == sensor)
-            & (contacts.c.since_ms <= until + SILENCE_MS)
-            & (contacts.c.until_ms >= since - SILENCE_MS)
+def in_contact(db: Connection, heard: Mapping[str, Iterable[int]]) -> None:
+    """Note that sensors were there at these times (ms, core's clock as far as known)."""
+    spans = {sensor: _spans(sorted(times)) for sensor, times in heard.items()}
+    earliest = min((of[0][0] for of in spans.values() if of), default=0)
+    near = contacts.c.sensor.in_(list(spans)) & (contacts.c.until_ms >= earliest - SILENCE_MS)
+    before: dict[str, set[Span]] = {}
+    for row in db.execute(select(contacts).where(near)):
+        before.setdefault(row.sensor, set()).add((row.since_ms, row.until_ms))
+    gone, fresh = [], []
+    for sensor, of in spans.items():
+        known = before.get(sensor, set())
+        now = _joined(known, of)
+        gone += [{"of": sensor, "from": since} for since, _ in known - now if since not in dict(now)]
+        fresh += [{"sensor": sensor, "since_ms": since, "until_ms": until} for since, until in sorted(now - known)]
+    if gone:
+        db.execute(delete(contacts).where(contacts.c.sensor == bindparam("of"), contacts.c.since_ms == bindparam("from")), gone)
+    if fresh:
+        put = upsert(contacts)
+        db.execute(
+            put.on_conflict_do_update(index_elements=["sensor", "since_ms"], set_={"until_ms": put.excluded.until_ms}), fresh
         )
-        met = db.execute(select(contacts.c.since_ms, contacts.c.until_ms).where(near)).all()
-        if len(met) == 1 and met[0].since_ms <= since and met[0].until_ms >= until:
-            continue
-        db.execute(delete(contacts).where(near))
-        first, last = min([since, *(m.since_ms for m in met)]), max([until, *(m.until_ms for m in met)])
-        db.execute(insert(contacts).values(sensor=sensor, since_ms=first, until_ms=last))
+
+
+def _joined(known: Iterable[Span], spans: Iterable[Span]) -> set[Span]:
+    """All of them, those joined that are no further apart than SILENCE_MS."""
+    joined = set(known)
+    for since, until in spans:
+        met = {s for s in joined if s[0] <= until + SILENCE_MS and s[1] >= since - SILENCE_MS}
+        joined = joined - met | {(min([since, *(m[0] for m in met)]), max([until, *(m[1] for m in met)]))}
+    return joined
 
 
 def _spans(times: Sequence[int]) -> list[Span]:

@@ -51,8 +51,8 @@ CHUNK = 500
 FOLLOWED = (ocsf.REMEDIATION_ACTIVITY, ocsf.USER_INVENTORY, ocsf.DETECTION_FINDING)  # more than a row follows from these
 PACE_SECONDS = 0.02  # between the starts of two small chunks; an event after a pause is digested at once
 STUMBLE_SECONDS = 1.0
-
 NEXT_ENTRY: Final = select(cursor.c.value).where(cursor.c.name == "next_entry")
+
 
 class Registers:
     """The register of each site, in memory; the table `subjects` is its source."""
@@ -62,8 +62,8 @@ class Registers:
         self._blinders: dict[str | None, Blinder] = {}
 
     def load(self, db: Connection) -> None:
-        for row in db.execute(select(sites.c.site, sites.c.pseudonym_key)):
         self._sites.clear()
+        for row in db.execute(select(sites.c.site, sites.c.pseudonym_key)):
             self._sites[row.site] = Register(row.pseudonym_key)
         for row in db.execute(select(subjects).order_by(subjects.c.rev)):
             if row.site in self._sites:
@@ -225,9 +225,8 @@ class Chunk:
             self._db.execute(upsert(findings).on_conflict_do_nothing(), self._findings)
 
     def _store_contacts(self) -> None:
-        for sensor, times in self._contacts.items():
-            if self.kind(sensor) != "import":
-                completeness.in_contact(self._db, sensor, times)
+        if heard := {sensor: times for sensor, times in self._contacts.items() if self.kind(sensor) != "import"}:
+            completeness.in_contact(self._db, heard)
 
     def _store_numbers(self) -> None:
         if not self._last_seen:
@@ -261,7 +260,6 @@ class Chunk:
                     self.undigested(row["entry"], header, error)
 
 
-class Pipeline:
 class OvertakenError(Exception):
     """Another reducer has digested these entries."""
 
@@ -279,6 +277,7 @@ class Reduces(Protocol):
     def close(self) -> None: ...
 
 
+class Pipeline:
     """Feeds a reducer with what is in the log."""
 
     def __init__(self, journal: Journal, reducer: Reduces, changed: Changed) -> None:
@@ -289,11 +288,11 @@ class Reduces(Protocol):
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="digest")
 
-    def catch_up(self) -> None:
     @property
     def registers(self) -> Registers:
         return self.reducer.registers
 
+    def catch_up(self) -> None:
         """Digest what is in the log and not yet in the state; before anything else runs."""
         self.reducer.load()
         while self.position() < self._journal.size:
@@ -370,7 +369,6 @@ class Reducer:
 
     def load(self) -> None:
         with self._state.begin() as db:
-            chunk = Chunk(db, self.registers, self._repeat_key, self._highest)
             self.position = db.scalar(NEXT_ENTRY) or 0
             self._highest = {r.sensor: r.highest for r in db.execute(select(sequences))}
             self.registers.load(db)
@@ -390,6 +388,7 @@ class Reducer:
         with self._state.begin() as db:
             if (db.scalar(NEXT_ENTRY) or 0) != first:
                 raise OvertakenError
+            chunk = Chunk(db, self.registers, self._repeat_key, self._highest)
             for opened in entries:
                 self._safely(db, chunk, opened)
             chunk.store()

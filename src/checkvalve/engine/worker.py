@@ -215,7 +215,7 @@ class Worker:
         now, (at_ms, before) = self._now_ms(), self._noted.get(sensor, (0, -1))
         if pending != before or now - at_ms > CONTACT_MS:
             with self._state.begin() as db:
-                completeness.in_contact(db, sensor, [now])
+                completeness.in_contact(db, {sensor: [now]})
                 completeness.note_health(db, sensor, now, pending, 0)
             self._noted[sensor] = now, pending
 

@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from checkvalve.engine.core import Core
 from checkvalve.engine.errors import EngineError
@@ -17,7 +19,22 @@ from checkvalve.web.console import console_app
 SWITCH_SECONDS = 0.0005  # a sensor does not wait for the digesting thread to pause
 
 
-def build_app(core: Core) -> Starlette:
+class EventsFirst:
+    """Takes events before anything is routed: nearly every request of a sensor brings some."""
+
+    def __init__(self, app: Starlette) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["raw_path"] == sensors.EVENTS and scope["method"] == "POST":
+            scope["app"] = self._app
+            answer = await sensors.post_events(Request(scope, receive))
+            await answer(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def build_app(core: Core) -> ASGIApp:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await core.start()
@@ -30,7 +47,7 @@ def build_app(core: Core) -> Starlette:
         routes=[*sensors.ROUTES, *local.ROUTES, *acknowledge.ROUTES, Mount("/", console_app(core))], lifespan=lifespan
     )
     app.state.core = core
-    return app
+    return EventsFirst(app)
 
 
 class _Server(uvicorn.Server):

@@ -72,7 +72,7 @@ async def read_body(request: Request, limit: int) -> bytes:
 def signed_message(request: Request) -> Message:
     return Message(
         method=request.method,
-        path=request.scope.get("raw_path", request.url.path.encode()).decode("latin-1").split("?")[0],
+        path=request.scope["raw_path"].decode("latin-1").split("?")[0],
         query=request.scope["query_string"].decode("latin-1"),
         headers={k.lower(): v for k, v in request.headers.items()},
     )

@@ -15,6 +15,7 @@ from checkvalve.web.requests import Json, answers_errors, read_body, signed_mess
 
 MAX_PAIR_BODY = 16_384
 MAX_WAIT_S = 25.0
+EVENTS = b"/v1/events"
 
 
 def _core(request: Request) -> Core:
@@ -88,7 +89,7 @@ async def gateway_register(request: Request) -> Response:
 
 ROUTES = [
     Route("/v1/pair", pair, methods=["POST"]),
-    Route("/v1/events", post_events, methods=["POST"]),
+    Route(EVENTS.decode(), post_events, methods=["POST"]),
     Route("/v1/orders", get_orders, methods=["GET"]),
     Route("/v1/gateway/config", gateway_config, methods=["GET"]),
     Route("/v1/gateway/register", gateway_register, methods=["GET"]),
