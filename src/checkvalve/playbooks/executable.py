@@ -19,6 +19,7 @@ OURS: Final = re.compile(r"^[A-Z]+ /[\w-]+ HTTP/\d(\.\d)?$")  # written like a s
 SCOPE: Final = ("plugin", "route", "session", "requester", "key", "model", "server")
 PEOPLE: Final = ("user", "role", "everybody", "spare")
 OPTIONAL: Final = ("mode", "spare")  # narrow what the others name
+EVERY: Final = ("patch_request",)  # needs all it can have
 WHOLE: Final = ("stop_llm",)  # may come without arguments, and then means all of it
 # hand -> action -> the arguments it may have (docs/spec/wire.md, section 9)
 ACTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
@@ -179,6 +180,8 @@ def _order_fault(data: dict[str, Any]) -> str | None:
     needed = bool(names) and action not in WHOLE
     if not isinstance(args, dict) or (needed and not set(args) - set(OPTIONAL)):
         return "an order without args would close nothing or everything"
+    if action in EVERY and (missing := sorted(set(names) - set(args))):
+        return f"args lacks {', '.join(missing)}, which {action} needs"
     if wrong := [n for n, v in args.items() if n not in names or not _text(v)]:
         return f"args has something {action} does not take: {', '.join(wrong)[:100]}"
     if hand == "gateway" and not args.keys() & {*SCOPE, "digest"}:

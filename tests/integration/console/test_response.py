@@ -32,10 +32,10 @@ def test_a_playbook_is_started_and_its_step_approved_by_who_may(tmp_path: Path) 
             assert "is under way" in lead.post(f"/incidents/{case}/playbook", data={"playbook": "false-alarm"}).text
             command = home.wait(lambda: waits(home))
             path = f"/incidents/{case}/approvals/{command}"
-            assert "Approve or reject: Isolate the plugin." in text_of(admin.get(f"/incidents/{case}").text)
+            assert "Approve or reject: Isolate the plugin from visitors." in text_of(admin.get(f"/incidents/{case}").text)
             assert owner.get(path).status_code == 403  # the role the step names, and no other
             asked = text_of(admin.get(path).text)
-            assert "Isolate the plugin shop-assistant, at the shop" in asked and "it is not done" in asked
+            assert "Isolate the plugin shop-assistant from visitors, at the shop" in asked and "it is not done" in asked
             assert admin.post(path, data={"answer": "approve", "reason": ""}).status_code == 400
             assert waits(home) == command
             given = admin.post(path, data={"answer": "approve", "reason": "<b>go</b>"})

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from checkvalve.events import event as ocsf
 from checkvalve.events import jws, signature
 from checkvalve.events.errors import EventError
+from checkvalve.playbooks.executable import ACTIONS
 
 SKEW: Final = 300  # seconds
 BATCH: Final = 500
@@ -197,7 +198,7 @@ class Sensor:
         if order["action"] == "release":
             self._ended |= {jti, str(order["args"].get("jti"))}
             self._in_force.pop(str(order["args"].get("jti")), None)
-        elif order["action"] in ("isolate_plugin", "block_route"):
+        elif order["action"] in ACTIONS["wordpress"]:
             self._in_force[jti] = order
         else:
             return self._outcome(jti, "refused", f"this shop knows no action {order['action']}")

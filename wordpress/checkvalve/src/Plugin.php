@@ -36,11 +36,14 @@ final class Plugin {
 		add_action( 'rest_api_init', array( $this, 'register_routes' ) );
 		add_filter( 'cron_schedules', array( self::class, 'add_interval' ) ); // phpcs:ignore
 		add_action( 'admin_init', array( Installer::class, 'catch_up' ) );
+		if ( function_exists( 'wp_register_ability' ) ) {
+			Abilities::set_up();
+		}
 		if ( is_admin() ) {
 			( new Page( $this->pairing(), $this->outbox(), $this->desk() ) )->set_up();
 		}
 		if ( defined( 'WP_CLI' ) && WP_CLI ) {
-			\WP_CLI::add_command( 'checkvalve', new Command( $this->pairing(), $this->outbox(), $this->flusher(), $this->upkeep() ) );
+			\WP_CLI::add_command( 'checkvalve', new Command( $this->pairing(), $this->outbox(), $this->flusher(), $this->upkeep(), $this->desk() ) );
 		}
 		if ( Settings::paired() ) {
 			$this->watch();

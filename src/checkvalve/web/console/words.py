@@ -49,11 +49,37 @@ GATEWAY_ORDERS = {
 }
 
 
+SHOP_ORDERS = {
+    "block_ajax": "Block the ajax action",
+    "block_wc_ajax": "Block WooCommerce's ajax action",
+    "block_shortcode": "Block the shortcode",
+    "block_block": "Block the block",
+    "block_path": "Block PHP at",
+    "patch_request": "Turn away requests with",
+    "withdraw_path": "Take out of the web root",
+    "revoke_sessions": "End the sessions of",
+    "disable_user": "Close the account of",
+    "force_password_reset": "Ask for a new password of",
+    "disable_application_passwords": "Take no application password of",
+    "disable_api_keys": "Take no WooCommerce API key",
+    "disable_webhooks": "Stop the webhooks",
+    "pause_webhooks": "Pause the webhooks",
+    "freeze_exports": "Freeze exports",
+    "freeze_file_editing": "Freeze the editing of files",
+    "freeze_plugin_installation": "Freeze the installation of plugins",
+    "read_only_admin": "Make wp-admin read-only",
+    "stop_llm": "Stop what asks a model",
+    "purge_caches": "Purge the shop's caches",
+}
+SAYS_ENOUGH = ("action", "shortcode", "block", "path", "key", "webhook")  # arguments that need no name before them
+
+
 def order_action(action: str, args: Json) -> str:
     """What an order does, in the imperative."""
     match action:
         case "isolate_plugin":
-            return f"Isolate the plugin {args.get('plugin', '?')}"
+            width = {"except_checkout": " everywhere but at the checkout", "surface": " from visitors"}
+            return f"Isolate the plugin {args.get('plugin', '?')}{width.get(str(args.get('mode')), '')}"
         case "block_route":
             return f"Block the route {args.get('route', '?')}"
         case "refuse":
@@ -62,6 +88,9 @@ def order_action(action: str, args: Json) -> str:
         case "route":
             whom = ", ".join(f"{k} {v}" for k, v in sorted(args.items()) if k != "to")
             return f"Have {args.get('to', '?')} answer for {whom}"
+        case _ if action in SHOP_ORDERS:
+            whom = ", ".join(str(v) if k in SAYS_ENOUGH else f"{k} {v}" for k, v in args.items())
+            return f"{SHOP_ORDERS[action]} {whom}".rstrip()
         case _ if action in GATEWAY_ORDERS:
             whom = ", ".join(f"{k} {v}" for k, v in sorted(args.items()))
             return f"{GATEWAY_ORDERS[action]} for {whom}"

@@ -1,7 +1,9 @@
 <?php
 namespace Checkvalve\Cli;
 
+use Checkvalve\Abilities;
 use Checkvalve\Health;
+use Checkvalve\Orders\OrderDesk;
 use Checkvalve\Orders\OrderTable;
 use Checkvalve\Outbox\Flusher;
 use Checkvalve\Outbox\Outbox;
@@ -27,11 +29,15 @@ final class Command {
 	/** @var Upkeep */
 	private $upkeep;
 
-	public function __construct( Pairing $pairing, Outbox $outbox, Flusher $flusher, Upkeep $upkeep ) {
+	/** @var OrderDesk */
+	private $desk;
+
+	public function __construct( Pairing $pairing, Outbox $outbox, Flusher $flusher, Upkeep $upkeep, OrderDesk $desk ) {
 		$this->pairing = $pairing;
 		$this->outbox  = $outbox;
 		$this->flusher = $flusher;
 		$this->upkeep  = $upkeep;
+		$this->desk    = $desk;
 	}
 
 	/**
@@ -74,5 +80,23 @@ final class Command {
 		$sent = $this->flusher->flush( 60, 10 );
 		$left = $this->outbox->pending();
 		$left ? \WP_CLI::error( "$sent sent, $left still waiting: " . Flusher::contact()['problem'] ) : \WP_CLI::success( "$sent sent, nothing waiting." );
+	}
+
+	/**
+	 * Show what orders can do in this shop, how it is undone, what it may cost.
+	 */
+	public function hands(): void {
+		foreach ( Abilities::hands() as $hand ) {
+			\WP_CLI::line( sprintf( "%s (%s)\n  does: %s\n  undo: %s\n  cost: %s", $hand['action'], implode( ', ', $hand['arguments'] ), $hand['effect'], $hand['undo'], $hand['cost'] ) );
+		}
+	}
+
+	/**
+	 * Emergency: lift all orders here. The leak that was stopped may go on; core learns of it and does not repeat them.
+	 */
+	public function lift(): void {
+		\WP_CLI::confirm( "Customers' data may be leaking again. Lift all orders?" );
+		$lifted = $this->desk->lift_all( 'lifted on the command line of the shop', time() );
+		\WP_CLI::success( "$lifted lifted." );
 	}
 }
