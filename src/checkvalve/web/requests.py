@@ -34,9 +34,10 @@ class Json(Response):
 
 
 def error_answer(error: EngineError) -> Response:
+    """RFC 9457, with the members `error` and `hint` alone."""
     headers = {"Retry-After": str(error.retry_after)} if error.retry_after else None
     body = {"error": error.code, "hint": error.hint}
-    return Json(body, status_code=STATUS.get(error.code, 400), headers=headers)
+    return Json(body, status_code=STATUS.get(error.code, 400), headers=headers, media_type="application/problem+json")
 
 
 def answers_errors(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
