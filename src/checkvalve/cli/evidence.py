@@ -4,7 +4,7 @@ import argparse
 from dataclasses import asdict
 from typing import Any
 
-from checkvalve.cli import anchor, custody, ingest, looking
+from checkvalve.cli import anchor, custody, ingest, looking, rules
 from checkvalve.cli.output import NO, OK, console, print_json
 from checkvalve.engine import looking as engine_looking
 from checkvalve.engine import offline, story
@@ -43,6 +43,7 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     anchor.add_parsers(actions, common)
     custody.add_parsers(actions, common)
     looking.add_parsers(actions, common)
+    rules.add_parsers(actions, common)
 
 
 def _verify(arguments: argparse.Namespace) -> int:

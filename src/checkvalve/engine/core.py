@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import hashlib
-import time
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from checkvalve.engine import anchoring, soundness
 from checkvalve.engine.accounts import Accounts
 from checkvalve.engine.changed import Changed
 from checkvalve.engine.digesting import ReducerProcess
-from checkvalve.engine.hands import Hands
+from checkvalve.engine.errors import EngineError
 from checkvalve.engine.identity import Identity, load_identity
 from checkvalve.engine.importer import Importer
 from checkvalve.engine.ingest import Accepted, Ingest
@@ -23,7 +22,8 @@ from checkvalve.engine.orders import OrderBook
 from checkvalve.engine.paging import Pager
 from checkvalve.engine.pairing import Pairing
 from checkvalve.engine.pipeline import Pipeline, Reducer
-from checkvalve.engine.settings import Settings, make_private, require_private
+from checkvalve.engine.settings import Settings, is_exercise, make_private, require_private
+from checkvalve.engine.surroundings import REAL, Surroundings, now_ms
 from checkvalve.engine.worker import Worker
 from checkvalve.events.signature import Message
 from checkvalve.store.journal import Draft, GroupCommitter, Journal
@@ -33,22 +33,24 @@ from checkvalve.store.state import State, open_state
 if TYPE_CHECKING:
     from checkvalve.store.asking import Asker
 
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
+__all__ = ["Core", "now_ms", "open_core"]
 
 
 class Core:
     """Made by `open_core`. `start()` and `stop()` run on the event loop; everything else may be called between."""
 
-    def __init__(self, settings: Settings, identity: Identity, journal: Journal, state: State) -> None:
+    def __init__(
+        self, settings: Settings, identity: Identity, journal: Journal, state: State, surroundings: Surroundings = REAL
+    ) -> None:
         self.settings = settings
+        self.surroundings = surroundings
+        self.now_ms = surroundings.now_ms
         self.identity = identity
         self.journal = journal
         self.state = state
         self.changed = Changed()
         self.committer = GroupCommitter(journal)
-        self.pipeline = Pipeline(journal, Reducer(state, identity.repeat_key), self.changed)
+        self.pipeline = Pipeline(journal, Reducer(state, identity.repeat_key, settings.data), self.changed)
         self.ingest = Ingest(state, self.committer, identity.repeat_key, self.pipeline.position, self.pipeline.behind)
         self.ingest.sealed = self._sealed_lines
         self.importer = Importer(state, self.committer, self.pipeline)
@@ -56,8 +58,9 @@ class Core:
         self.accounts = Accounts(state)
         self.orders = OrderBook(state, identity)
         self.pairing = Pairing(state, identity, settings, self.ingest.next_sequence)
-        hands = Hands(state, journal, self.orders, identity, self.changed, self.decide, now_ms)
-        self.worker = Worker(state, hands, self.orders, self.decide, settings, self.changed, now_ms)
+        hands = surroundings.hands(state, journal, self.orders, identity, self.changed, self.decide, self.now_ms)
+        self.worker = Worker(state, hands, self.orders, self.decide, settings, self.changed, self.now_ms)
+        self.pager = Pager(self)
         self._paging: asyncio.Task[None] | None = None
         self._digesting: asyncio.Task[None] | None = None
         self._sealing: asyncio.Task[None] | None = None
@@ -65,20 +68,21 @@ class Core:
         self._retaining: asyncio.Task[None] | None = None
         self._asker: Asker | None = None
 
-    def now_ms(self) -> int:
-        return now_ms()
-
     async def start(self) -> None:
         self.changed.bind(asyncio.get_running_loop())
-        self.pipeline.reducer = ReducerProcess(self.settings.state, self.identity.repeat_key)
+        if not self.surroundings.exercise:  # a few hundred entries are not worth a process
+            self.pipeline.reducer = ReducerProcess(self.settings.state, self.identity.repeat_key, self.settings.data)
         await asyncio.to_thread(self.pipeline.catch_up)
         self._digesting = asyncio.create_task(self.pipeline.run())
+        if self.surroundings.exercise:  # which ends within minutes, and pages when its own clock moves
+            await self.worker.start()
+            return
         await asyncio.to_thread(self._erase_again)
         self._sealing = asyncio.create_task(self._seal())
         self._retaining = asyncio.create_task(self._retain())
         self._anchoring = asyncio.create_task(anchoring.keep_anchoring(self.settings, self.identity))
         await self.worker.start()
-        self._paging = asyncio.create_task(Pager(self).run())
+        self._paging = asyncio.create_task(self.pager.run())
 
     async def stop(self) -> None:
         await self.worker.stop()
@@ -147,7 +151,7 @@ class Core:
 
     async def decide(self, drafts: list[Draft]) -> list[int]:
         """Log decisions and digest them; returns their entry numbers once the state shows them."""
-        entries = await self.committer.append(drafts)
+        entries = await self.committer.append(self.surroundings.marked(drafts))
         await self.pipeline.digested(entries[-1])
         return entries
 
@@ -192,12 +196,16 @@ def _b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def open_core(settings: Settings) -> Core:
+def open_core(settings: Settings, surroundings: Surroundings = REAL) -> Core:
     """Open the data directory: refuses a second core, loose permissions, and a log shorter than its checkpoint."""
     make_private(settings.data)
+    if is_exercise(settings.data) != bool(surroundings.exercise):
+        raise EngineError(
+            "exercise", f"{settings.data} is an exercise's: it can be looked at, and only that exercise writes to it"
+        )
     for holds_keys in (settings.data / "keys.db", settings.state_file):
         if holds_keys.exists():
             require_private(holds_keys)
     identity = load_identity(settings.data)
     journal = Journal.open(settings.data, key=identity.log_key, origin=identity.origin)
-    return Core(settings, identity, journal, open_state(settings.state))
+    return Core(settings, identity, journal, open_state(settings.state), surroundings)

@@ -27,11 +27,12 @@ STOP_SECONDS: Final = 5.0
 
 
 class Beginning(msgspec.Struct, frozen=True, kw_only=True):
-    """The first message: which state, and the key of the digests of lines."""
+    """The first message: which state, the key of the digests of lines, where the user's own rules are."""
 
     state: str
     is_file: bool
     repeat_key: bytes
+    data: str | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,10 +54,12 @@ class DigestingError(EngineError):
 class ReducerProcess:
     """For one thread at a time. Started by `load`."""
 
-    def __init__(self, state: Path | str, repeat_key: bytes) -> None:
+    def __init__(self, state: Path | str, repeat_key: bytes, data: Path | None = None) -> None:
         self.registers = Registers()  # the keys alone: people are known where entries are reduced
         self.position = 0
-        self._beginning = Beginning(state=str(state), is_file=isinstance(state, Path), repeat_key=repeat_key)
+        self._beginning = Beginning(
+            state=str(state), is_file=isinstance(state, Path), repeat_key=repeat_key, data=str(data) if data else None
+        )
         self._process: subprocess.Popen[bytes] | None = None
         self._link: Connection | None = None
 
@@ -108,7 +111,7 @@ def main() -> None:
         beginning = msgspec.msgpack.decode(link.recv_bytes(), type=Beginning)
         state = open_state(Path(beginning.state) if beginning.is_file else beginning.state)
         try:
-            reducer = Reducer(state, beginning.repeat_key)
+            reducer = Reducer(state, beginning.repeat_key, Path(beginning.data) if beginning.data else None)
             reducer.load()
             link.send_bytes(msgspec.msgpack.encode(Answer(position=reducer.position)))
             while True:

@@ -3,12 +3,15 @@
 The clear content stays sealed in the log; these tables say where to look.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite reads it as well
 
+from checkvalve.detection.sigma import Rule
+from checkvalve.engine.rules import hits
 from checkvalve.events import event as ocsf
 from checkvalve.events.event import Event, Malformed
 from checkvalve.store.schema import findings, inferences, subjects
@@ -76,6 +79,13 @@ def remarks(seen: Observed, highest: int) -> list[dict[str, Any]]:
     if isinstance(seen.event, Event) and _dict(seen.event.own.get("log_source")).get("state") in ("changed", "off"):
         found.append(finding_row(seen, "log_source_lost", "medium", summary(seen.event)))
     return found
+
+
+def by_rules(seen: Observed, asked: Sequence[Rule], event: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Findings of the Sigma rules that an event matches."""
+    return [
+        finding_row(seen, f"sigma:{rule.id}", rule.level, rule.title, {"tags": list(rule.tags)}) for rule in hits(asked, event)
+    ]
 
 
 def finding_row(seen: Observed, detector: str, severity: str, text: str, data: dict[str, Any] | None = None) -> dict[str, Any]:

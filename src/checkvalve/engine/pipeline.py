@@ -10,11 +10,12 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from time import monotonic
 from traceback import format_tb
 from typing import Any, Final, Protocol
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite reads it as well
 from sqlalchemy.exc import OperationalError
 
@@ -28,9 +29,11 @@ from checkvalve.engine import (
     exposures,
     holds,
     imports,
+    mixups,
     observe,
     orders,
     reviews,
+    rules,
     sightings,
 )
 from checkvalve.engine.changed import Changed
@@ -42,7 +45,7 @@ from checkvalve.events.imports.types import Moment
 from checkvalve.evidence.blind import Blinder
 from checkvalve.evidence.entry import Header
 from checkvalve.store.journal import Journal, Opened
-from checkvalve.store.schema import cursor, erased, events, findings, sensors, sequences, sites, subjects
+from checkvalve.store.schema import answers, cursor, erased, events, findings, sensors, sequences, sites, subjects
 from checkvalve.store.state import State
 
 log = logging.getLogger("checkvalve.pipeline")
@@ -93,8 +96,10 @@ class Registers:
 class Chunk:
     """Rows of events gathered over some entries and written together: most events are nothing but their row."""
 
-    def __init__(self, db: Connection, registers: Registers, repeat_key: bytes, highest: dict[str, int]) -> None:
-        self._db, self._registers, self._repeat_key = db, registers, repeat_key
+    def __init__(
+        self, db: Connection, registers: Registers, repeat_key: bytes, highest: dict[str, int], ruled: rules.Ruled
+    ) -> None:
+        self._db, self._registers, self._repeat_key, self._ruled = db, registers, repeat_key, ruled
         self.sensors = {r.keyid: (r.kind, r.site) for r in db.execute(select(sensors.c.keyid, sensors.c.kind, sensors.c.site))}
         self.highest = dict(highest)  # sequence number of each sensor
         self.moved = False
@@ -122,6 +127,8 @@ class Chunk:
             event=parsed,
         )
         self._add(seen, observe.row(seen) | {"tokens": self._tokens(seen)})
+        if isinstance(parsed, Event):
+            self._findings += observe.by_rules(seen, self._ruled.get(self.kind(seen.sensor), ()), parsed.body)
         return seen
 
     def _observe_import(self, opened: Opened, found: Imported) -> Observed:
@@ -143,6 +150,8 @@ class Chunk:
         if isinstance(seen.event, Event) and isinstance(seen.event.body.get("message"), str):
             row["summary"] = seen.event.body["message"][: observe.MAX_TEXT]
         self._add(seen, row, found.moment)
+        if fields := rules.web_fields(found):
+            self._findings += observe.by_rules(seen, self._ruled[rules.WEB], fields)
         self._imported.append((head.key, opened.number, head.within))
         return seen
 
@@ -361,8 +370,10 @@ class Pipeline:
 class Reducer:
     """The reducer in this process."""
 
-    def __init__(self, state: State, repeat_key: bytes) -> None:
+    def __init__(self, state: State, repeat_key: bytes, data: Path | None = None) -> None:
+        """`data`: where the user's own rules are."""
         self._state, self._repeat_key = state, repeat_key
+        self._ruled = rules.load(data).ruled()
         self.registers = Registers()
         self.position = 0
         self._highest: dict[str, int] = {}  # of each sensor, as digested
@@ -388,7 +399,7 @@ class Reducer:
         with self._state.begin() as db:
             if (db.scalar(NEXT_ENTRY) or 0) != first:
                 raise OvertakenError
-            chunk = Chunk(db, self.registers, self._repeat_key, self._highest)
+            chunk = Chunk(db, self.registers, self._repeat_key, self._highest, self._ruled)
             for opened in entries:
                 self._safely(db, chunk, opened)
             chunk.store()
@@ -423,6 +434,7 @@ class Reducer:
         elif decision.type == "erased":
             values = [{"entry": n} for n in decision.data["entries"]]
             db.execute(upsert(erased).on_conflict_do_nothing(), values)
+            db.execute(delete(answers).where(answers.c.entry.in_(decision.data["entries"])))
         elif decision.type in holds.TYPES:
             holds.digest(db, decision, opened.number)
         elif decision.type in reviews.TYPES:
@@ -468,7 +480,8 @@ class Reducer:
         whole = exposures.from_inference(db, seen, parsed, register)
         if whole is not None:
             cases.absorb(db, whole.exposures, seen.entry, seen.received_ms, act=act)
-            fresh = sightings.from_scan(db, whole.findings, whole.like)
+            fresh = sightings.from_scan(db, whole.findings, whole.like) + mixups.found(db, seen, whole)
+            mixups.remember(db, whole)
             cases.sight(db, fresh, seen.entry, seen.received_ms, act=act)
 
     def _subject(self, db: Connection, seen: Observed, parsed: Event) -> None:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from checkvalve.engine import canaries, editing, looking, paging_drill, readiness, residency, retention, statements, vault_told
+from checkvalve.engine import canaries, editing, looking, paging_drill, readiness, residency, retention, ruling, statements, vault_told
 from checkvalve.engine.core import Core
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.importer import MAX_BATCH
@@ -133,7 +133,14 @@ async def model_state(request: Request) -> Response:
     return Json(await vault_told.stated(core, _decoded(body, vault_told.Told)))
 
 
+@answers_errors
+async def rules(request: Request) -> Response:
+    core, body = await _admitted(request)
+    return Json(await ruling.looked(core, _decoded(body, ruling.Ruling)))
+
+
 ROUTES = [
+    Route(ruling.PATH, rules, methods=["POST"]),
     Route(vault_told.PATH, model_state, methods=["POST"]),
     Route(canaries.PATH, plant, methods=["POST"]),
     Route(residency.PATH, transfer, methods=["POST"]),

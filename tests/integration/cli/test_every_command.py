@@ -25,11 +25,14 @@ SERVERS = {("up",), ("core",), ("gateway",), ("modelstate", "serve"), ("evidence
 # These need somebody outside, a running gateway or model, a step that waits, an edited file; they are tested in
 # tests/integration/custody, gateway, modelstates, console and notices.
 OUTSIDE = {("modelstate", "probe"), ("evidence", "anchor"), ("case", "approve"), ("case", "reject"), ("notice", "edited")}
-OUTSIDE |= {("exercise", action) for action in ("run", "report", "done")}  # not while a real case is open; tests/integration/exercises
+OUTSIDE |= {
+    ("exercise", action) for action in ("run", "report", "done")
+}  # not while a real case is open; tests/integration/exercises
 OUTSIDE |= {("upstream", action) for action in ("show", "switch", "back")}
 CASE, HOLD, DPO, SOMEBODY, STATE = "<case>", "<hold>", "<dpo>", "<somebody>", "<state>"
 AGE = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
 PLAYBOOK = Path(__file__).resolve().parents[3] / "src/checkvalve/content/playbooks/plugin-exposes-customer-data.json"
+RULE = Path(__file__).resolve().parents[3] / "src/checkvalve/content/rules/llm-very-long-question.yml"
 T, LATER = "2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z"
 SET = {"data": [{"class": "simple", "delta": 0}], "ei": 1.0, "confidentiality": 0.5, "integrity": 0, "availability": 0}
 PROFILE = {"role": "shop", "seat": "DE", "staff": 6, "turnover_eur": 900000, "balance_eur": 300000, "customers_in": ["DE"]}
@@ -72,6 +75,9 @@ EXAMPLES: dict[tuple[str, ...], Example] = {
     ("evidence", "key"): Example((), {"key"}),
     ("evidence", "scope"): Example(("--since", T, "--until", LATER), SCOPE),
     ("evidence", "ingest"): Example(("ocsf.jsonl", "--format", "ocsf"), set()),
+    ("evidence", "rules", "list"): Example((), {"rules", "problems"}),
+    ("evidence", "rules", "check"): Example((str(RULE),), {"id", "title", "level", "about", "tags", "samples"}),
+    ("evidence", "rules", "run"): Example((), {"hits", "read", "erased", "cut", "access_entry"}),
     ("evidence", "find"): Example(("shop-assistant", "--purpose", "a test"), {"hits", "erased", "access_entry"}),
     ("evidence", "erase"): Example(("--subject", "customer:2", "--reason", "a test"), {"subject", "records", "entry"}),
     ("evidence", "ask"): Example(("counts", "since=0", "until=4000000000000"), {"rows"}),
