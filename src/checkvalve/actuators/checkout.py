@@ -1,7 +1,8 @@
 """The probe of the checkout: one real Store API checkout of a hidden product, cancelled again (docs/spec/wire.md, section 10).
 
 What counts is what the bodies say: an order in a paid or payable state, the expected total and currency, and no payment
-method gone since the baseline. A page that answers 200 with a failure has failed.
+method gone since the baseline. A page that answers 200 with a failure has failed. Physical goods and the classic form are
+walked too, where the shop has them (`checkout_ways`).
 """
 
 import asyncio
@@ -12,23 +13,13 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
+from checkvalve.actuators.checkout_ways import ADDRESS, OFFLINE, BadCheckoutError, Way, changed
+from checkvalve.actuators.checkout_ways import walk as walk_ways
 from checkvalve.actuators.http import Answer, ShopError, request, route_url
 from checkvalve.actuators.wordpress import Shop
 
 SECONDS: Final = 20.0
 GOOD_STATUS: Final = ("processing", "on-hold", "completed", "pending", "cancelled")
-OFFLINE: Final = ("cod", "bacs", "cheque", "checkvalve_probe")
-ADDRESS: Final = {
-    "first_name": "Checkvalve",
-    "last_name": "Probe",
-    "address_1": "Musterweg 1",
-    "city": "Berlin",
-    "postcode": "10115",
-    "country": "DE",
-    "state": "",
-    "email": "checkvalve-probe@example.com",
-    "phone": "+493023125000",
-}
 
 
 class CheckoutReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,10 +34,7 @@ class CheckoutReport(msgspec.Struct, frozen=True, kw_only=True):
     methods: list[str] = []
     order: int | None = None
     cancelled: bool = False
-
-
-class _BadCheckoutError(Exception):
-    """The checkout is not as it should be."""
+    ways: dict[str, Way] = {}  # other ways through the checkout that the shop has
 
 
 class CheckoutProbe:
@@ -59,10 +47,13 @@ class CheckoutProbe:
         """Never raises: a checkout that cannot be probed is one that has failed."""
         walk = _Walk(self._session, shop, self._new_pass(shop.site))
         why: str | None = None
+        ways: dict[str, Way] = {}
         try:
             async with asyncio.timeout(SECONDS):
                 await walk.go(baseline)
-        except _BadCheckoutError as error:
+            ways = await walk.others()
+            why = changed(baseline.ways, ways) if baseline else None
+        except BadCheckoutError as error:
             why = str(error)
         except ShopError as error:
             why = f"{walk.at}: the shop {error}"
@@ -80,6 +71,7 @@ class CheckoutProbe:
             methods=walk.methods,
             order=walk.order,
             cancelled=walk.cancelled,
+            ways=ways,
         )
 
 
@@ -88,7 +80,8 @@ class _Walk:
 
     def __init__(self, session: aiohttp.ClientSession, shop: Shop, probe_pass: str) -> None:
         self._session, self._shop = session, shop
-        self._headers = {"Checkvalve-Probe": probe_pass}
+        self._pass, self._headers = probe_pass, {"Checkvalve-Probe": probe_pass}
+        self._info: dict[str, Any] = {}
         self.at = "start"
         self.steps: dict[str, int] = {}
         self.total: str | None = None
@@ -98,8 +91,16 @@ class _Walk:
         self.order: int | None = None
         self.cancelled = False
 
+    async def others(self) -> dict[str, Way]:
+        """Ways besides this one; a shop that knows of none has none."""
+        started = monotonic()
+        ways = await walk_ways(self._session, self._shop.rest_url, {"Checkvalve-Probe": self._pass}, self._info)
+        if ways:
+            self.steps["other ways"] = round((monotonic() - started) * 1000)
+        return ways
+
     async def go(self, baseline: CheckoutReport | None) -> None:
-        info = (await self._ask("probe product", "GET", "checkvalve/v1/probe", good=(200,))).json()
+        self._info = info = (await self._ask("probe product", "GET", "checkvalve/v1/probe", good=(200,))).json()
         cart = await self._ask("cart", "GET", "wc/store/v1/cart", good=(200,))
         for name in ("cart-token", "nonce"):
             if name in cart.headers:
@@ -109,7 +110,7 @@ class _Walk:
         self._read_cart(added.json(), info, baseline)
         method = next((m for m in OFFLINE if m in self.methods), None)
         if method is None:
-            raise _BadCheckoutError(
+            raise BadCheckoutError(
                 f"no payment method that a probe can use is offered; offered: {', '.join(self.methods) or 'none'}"
             )
         order: dict[str, Any] = {
@@ -133,7 +134,7 @@ class _Walk:
         if answer.status not in good:
             body = answer.json() if b"{" in answer.body[:1] else {}
             code = body.get("code", "no code") if isinstance(body, dict) else "no code"
-            raise _BadCheckoutError(f"{step}: the shop answered {answer.status} ({str(code)[:80]})")
+            raise BadCheckoutError(f"{step}: the shop answered {answer.status} ({str(code)[:80]})")
         return answer
 
     def _read_cart(self, cart: dict[str, Any], info: dict[str, Any], baseline: CheckoutReport | None) -> None:
@@ -141,25 +142,25 @@ class _Walk:
         self.total, self.currency = str(totals["total_price"]), str(totals["currency_code"])
         self.methods = [str(m) for m in cart.get("payment_methods", [])]
         if cart.get("errors"):
-            raise _BadCheckoutError(f"add to cart: the cart reports {len(cart['errors'])} error(s)")
+            raise BadCheckoutError(f"add to cart: the cart reports {len(cart['errors'])} error(s)")
         expected = (baseline.total if baseline else None) or str(info["price"])
         self.paid = f"{_money(self.total, totals.get('currency_minor_unit'))} {self.currency}"
         if self.total != expected:
             said, due = (_money(t, totals.get("currency_minor_unit")) for t in (self.total, expected))
-            raise _BadCheckoutError(f"wrong total: {said} instead of {due} {self.currency}")
+            raise BadCheckoutError(f"wrong total: {said} instead of {due} {self.currency}")
         currency = baseline.currency if baseline else info["currency"]
         if self.currency != currency:
-            raise _BadCheckoutError(f"wrong currency: {self.currency} instead of {currency}")
+            raise BadCheckoutError(f"wrong currency: {self.currency} instead of {currency}")
         if baseline and (lost := sorted(set(baseline.methods) - set(self.methods))):
-            raise _BadCheckoutError(f"payment methods gone: {', '.join(lost)}")
+            raise BadCheckoutError(f"payment methods gone: {', '.join(lost)}")
 
     def _read_order(self, placed: dict[str, Any]) -> None:
         self.order = int(placed["order_id"])
         payment = placed.get("payment_result") or {}
         if payment.get("payment_status") not in (None, "success", "pending"):
-            raise _BadCheckoutError(f"checkout: payment {str(payment.get('payment_status'))[:40]}")
+            raise BadCheckoutError(f"checkout: payment {str(payment.get('payment_status'))[:40]}")
         if placed["status"] not in GOOD_STATUS:
-            raise _BadCheckoutError(f"checkout: the order is {str(placed['status'])[:40]}")
+            raise BadCheckoutError(f"checkout: the order is {str(placed['status'])[:40]}")
 
     async def _see_cancelled(self) -> None:
         for _ in range(5):
@@ -168,7 +169,7 @@ class _Walk:
                 self.cancelled = True
                 return
             await asyncio.sleep(0.3)
-        raise _BadCheckoutError(f"the probe order {self.order} was not cancelled; cancel it by hand")
+        raise BadCheckoutError(f"the probe order {self.order} was not cancelled; cancel it by hand")
 
 
 def _money(total: str, minor_unit: Any) -> str:

@@ -1,5 +1,6 @@
 """The hands in a real WordPress with the plugin: probe, block a route, see it closed, take it back."""
 
+import contextlib
 import secrets
 import time
 from collections.abc import Iterator
@@ -103,3 +104,61 @@ async def test_calls_that_came_for_an_isolated_plugin_are_played_by_the_sync_aft
     jti = jws.verify(order, typ="checkvalve-order+jws", public_key=core.public_key)["jti"]
     assert await apply(session, site, core, core.order("release", {"jti": jti})) == "done"
     assert site.php(paid) == "s paid 1|s paid 2"
+
+
+@contextlib.contextmanager
+def shop_code(site: Site, code: str) -> Iterator[None]:
+    """PHP that somebody has added to the shop."""
+    file = site.root / "wp-content" / "mu-plugins" / "added.php"
+    file.write_text(f"<?php {code}")
+    try:
+        yield
+    finally:
+        file.unlink()
+
+
+async def test_physical_goods_and_the_classic_form_are_walked_too(
+    session: aiohttp.ClientSession, site: Site, core: FakeCore
+) -> None:
+    ways = (await probe(session, site, core)).ways
+    assert {name: (way.ok, way.why) for name, way in ways.items()} == {
+        "physical goods": (True, None),
+        "classic checkout": (True, None),
+    }
+    assert (ways["physical goods"].total, ways["physical goods"].shipping) == ("590", "490")
+    assert (ways["classic checkout"].total, ways["classic checkout"].currency) == ("100", "EUR")
+
+
+REFUSED = "add_action('woocommerce_after_checkout_validation', fn($d, $e) => $e->add('no', 'Not today.'), 10, 2);"
+DEARER = """add_action('woocommerce_checkout_create_order', fn($o) => $o->set_total(9));
+add_action('woocommerce_store_api_checkout_update_order_meta', fn($o) => $o->set_total(9));"""
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        (REFUSED, "classic checkout: the shop refused the form"),
+        (DEARER, "total 900 instead of"),
+    ],
+)
+async def test_a_way_that_worked_and_does_not_or_takes_other_money_has_failed(
+    session: aiohttp.ClientSession, site: Site, core: FakeCore, code: str, why: str
+) -> None:
+    before = await probe(session, site, core)
+    with shop_code(site, code):
+        report = await probe(session, site, core, before)
+        assert why in str(report.why)
+        assert (await probe(session, site, core)).ok  # without a baseline nobody knows that it ever worked
+    assert (await probe(session, site, core, before)).why is None
+
+
+async def test_probes_leave_no_mail_and_no_open_order_and_the_stock_as_it_was(
+    session: aiohttp.ClientSession, site: Site, core: FakeCore
+) -> None:
+    quantity = "fn($s) => wc_get_product(wc_get_product_id_by_sku($s))->get_stock_quantity()"
+    stock = f"echo implode(',', array_map({quantity}, array('beans', 'cup')));"
+    still_open = "fn($o) => 'cancelled' !== $o->get_status() && Checkvalve\\Probe\\ProbeProduct::is_in($o)"
+    open_ones = f"echo count(array_filter(wc_get_orders(array('limit' => -1)), {still_open}));"
+    before, mail = site.php(stock), site.mail
+    assert (await probe(session, site, core)).ok
+    assert (site.php(open_ones), site.php(stock), site.mail) == ("0", before, mail)

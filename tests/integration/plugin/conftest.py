@@ -22,7 +22,7 @@ foreach (Checkvalve\Tables::NAMES as $table) {
     $wpdb->query('DELETE FROM ' . Checkvalve\Tables::name($table));
 }
 Checkvalve\Orders\StateFile::write(array(), '');
-$kept = array('checkvalve_version', 'checkvalve_state', 'checkvalve_probe_product');
+$kept = array('checkvalve_version', 'checkvalve_state', 'checkvalve_probe_product', 'checkvalve_probe_physical');
 foreach (array_diff(Checkvalve\Installer::OPTIONS, $kept) as $option) {
     delete_option($option);
 }

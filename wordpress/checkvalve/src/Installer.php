@@ -27,6 +27,7 @@ final class Installer {
 		Recorder::FAULTS,
 		ProbeOrders::OPEN,
 		ProbeProduct::OPTION,
+		ProbeProduct::PHYSICAL,
 		LogSources::KNOWN,
 		LogTables::PLACES,
 		'checkvalve_lock_flush',

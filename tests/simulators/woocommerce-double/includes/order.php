@@ -79,6 +79,7 @@ class WC_Order extends WC_Data {
 			'currency'             => get_woocommerce_currency(),
 			'total'                => '0',
 			'shipping_total'       => '0',
+			'total_tax'            => '0',
 			'payment_method'       => '',
 			'payment_method_title' => '',
 			'created_via'          => '',

@@ -63,3 +63,7 @@ function wc_double_rates( $country ) {
 	}
 	return apply_filters( 'woocommerce_package_rates', $rates, array( 'destination' => array( 'country' => $country ) ) );
 }
+
+function wc_shipping_enabled() {
+	return 'disabled' !== get_option( 'woocommerce_ship_to_countries', '' );
+}

@@ -43,8 +43,7 @@ final class ProbeOrders {
 	 * @return mixed
 	 */
 	public function purchasable( $purchasable, $product ) {
-		$probe = ProbeProduct::id();
-		return $probe > 0 && (int) $product->get_id() === $probe ? Pass::presented() : $purchasable;
+		return in_array( (int) $product->get_id(), ProbeProduct::ids(), true ) ? Pass::presented() : $purchasable;
 	}
 
 	/**

@@ -33,19 +33,50 @@ final class ProbeRoute {
 		$facts   = array(
 			'product_id' => $id,
 			'sku'        => ProbeProduct::SKU,
-			'price'      => (string) (int) round( (float) $product->get_price() * pow( 10, $digits ) ),
+			'price'      => self::minor( $product->get_price(), $digits ),
 			'currency'   => get_woocommerce_currency(),
 			'minor_unit' => $digits,
 			'methods'    => self::methods(),
+			'address'    => self::address(),
 		);
+		if ( wc_shipping_enabled() ) {
+			$facts['physical_id'] = ProbeProduct::ensure( true );
+		}
+		$page = get_post( wc_get_page_id( 'checkout' ) );
+		if ( $page && has_shortcode( (string) $page->post_content, 'woocommerce_checkout' ) ) {
+			$facts['checkout_url'] = (string) get_permalink( $page );
+			$facts['ajax_url']     = home_url( '/?wc-ajax=' );
+		}
 		if ( null !== $request->get_param( 'order' ) ) {
 			$order = wc_get_order( absint( $request->get_param( 'order' ) ) );
 			if ( ! $order || ! ProbeProduct::is_in( $order ) ) {
 				throw new Refused( 'not_found', 'there is no probe order with this number' );
 			}
 			$facts['order_status'] = (string) $order->get_status();
+			$facts['order']        = array(
+				'total'    => self::minor( $order->get_total(), $digits ),
+				'shipping' => self::minor( $order->get_shipping_total(), $digits ),
+				'tax'      => self::minor( $order->get_total_tax(), $digits ),
+				'currency' => (string) $order->get_currency(),
+			);
 		}
 		return $facts;
+	}
+
+	/** @param mixed $amount */
+	private static function minor( $amount, int $digits ): string {
+		return (string) (int) round( (float) $amount * pow( 10, $digits ) );
+	}
+
+	/** Where the shop itself is: there it ships to, if anywhere. */
+	private static function address(): array {
+		$base = wc_get_base_location();
+		return array(
+			'country'  => (string) $base['country'],
+			'state'    => (string) $base['state'],
+			'city'     => (string) get_option( 'woocommerce_store_city', '' ),
+			'postcode' => (string) get_option( 'woocommerce_store_postcode', '' ),
+		);
 	}
 
 	/** @return string[] */
