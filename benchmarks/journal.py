@@ -1,13 +1,11 @@
-"""Durable events a second of the log, and of SQLite doing the same; verification rate. `python -m benchmarks.journal --json`.
+"""Durable events a second of the log, and of SQLite and PostgreSQL with the same lines; verification rate.
 
-Both sides are given the same lines and must have them on disk before the next group. The log also seals each record, stores its
-key, grows the tree and signs its head; the peer writes the lines into one table (WAL, synchronous=FULL) and does nothing else.
+`python -m benchmarks.journal --json`. Each side must have a group on disk before the next. The log also seals each record,
+stores its key, grows the tree and signs its head; the peers write the lines into one table and do nothing else (SQLite: WAL,
+synchronous=FULL; PostgreSQL as it comes).
 """
 
 import argparse
-import json
-import os
-import platform
 import sqlite3
 import statistics
 import tempfile
@@ -17,7 +15,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg
+from benchmarks.report import machine, tell
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.simulators import postgres
 
 from checkvalve.evidence.verify import verify_log
 from checkvalve.store.journal import Draft, Journal
@@ -45,16 +46,28 @@ def journal_writer(journal: Journal) -> Callable[[int], object]:
     return lambda group: journal.append_many([draft] * group)
 
 
+ROW = (1_764_000_000_000, "wp.s-aaaaaaaaaaaa", 1, LINE)
+
+
 def sqlite_writer(db: sqlite3.Connection) -> Callable[[int], object]:
     for pragma in ("journal_mode=WAL", "synchronous=FULL"):
         db.execute(f"PRAGMA {pragma}")
     db.execute("CREATE TABLE lines (entry INTEGER PRIMARY KEY, t INTEGER, source TEXT, seq INTEGER, line BLOB)")
-    rows = [(1_764_000_000_000, "wp.s-aaaaaaaaaaaa", 1, LINE)]
 
     def write(group: int) -> None:
         db.execute("BEGIN IMMEDIATE")
-        db.executemany("INSERT INTO lines (t, source, seq, line) VALUES (?, ?, ?, ?)", rows * group)
+        db.executemany("INSERT INTO lines (t, source, seq, line) VALUES (?, ?, ?, ?)", [ROW] * group)
         db.execute("COMMIT")
+
+    return write
+
+
+def postgresql_writer(db: "psycopg.Connection[tuple[object, ...]]") -> Callable[[int], object]:
+    db.execute("CREATE TABLE lines (entry BIGSERIAL PRIMARY KEY, t BIGINT, source TEXT, seq BIGINT, line BYTEA)")
+
+    def write(group: int) -> None:
+        with db.transaction(), db.cursor() as cursor:
+            cursor.executemany("INSERT INTO lines (t, source, seq, line) VALUES (%s, %s, %s, %s)", [ROW] * group)
 
     return write
 
@@ -65,8 +78,15 @@ def measure(directory: Path) -> dict[str, Any]:
     with (
         closing(Journal.open(directory, key=key, origin=ORIGIN)) as journal,
         closing(sqlite3.connect(directory / "peer.db", isolation_level=None)) as db,
+        postgres.room() as room,
+        postgres.running(room) as url,
+        psycopg.connect(url, autocommit=True) as server,
     ):
-        writers = {"log": journal_writer(journal), "sqlite": sqlite_writer(db)}
+        writers = {
+            "log": journal_writer(journal),
+            "sqlite": sqlite_writer(db),
+            "postgresql": postgresql_writer(server),
+        }
         for _ in range(ROUNDS):  # taken in turn, so that noise on the machine meets both
             for group in GROUPS:
                 for name, write in writers.items():
@@ -81,20 +101,14 @@ def measure(directory: Path) -> dict[str, Any]:
         raise SystemExit(f"the log of the benchmark does not verify: {result.errors[:3]}")
     figures = {name: round(statistics.median(values)) for name, values in rates.items()}
     return {
-        "machine": {
-            "cpus": os.cpu_count(),
-            "load": round(os.getloadavg()[0], 1),
-            "python": platform.python_version(),
-            "system": f"{platform.system()} {platform.machine()}",
-            "line_bytes": len(LINE),
-        },
+        "machine": machine(line_bytes=len(LINE)),
         "figures": {n: v for n, v in figures.items() if n.startswith("log")}
         | {
             "verified_entries": result.entries,
             "verify_entries_per_second": round(result.entries / verifying),
             "open_entries_per_second": round(result.entries / opening),
         },
-        "peers": {n: v for n, v in figures.items() if n.startswith("sqlite")},
+        "peers": {n: v for n, v in figures.items() if not n.startswith("log")},
     }
 
 
@@ -103,12 +117,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON document")
     as_json = parser.parse_args().json
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as directory:  # not /tmp, which may be memory
-        result = measure(Path(directory))
-    if as_json:
-        print(json.dumps(result))
-        return
-    for name, value in (result["figures"] | result["peers"]).items():
-        print(f"{name:44} {value:>10}")
+        tell(measure(Path(directory)), as_json=as_json)
 
 
 if __name__ == "__main__":

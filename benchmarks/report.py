@@ -1,5 +1,6 @@
 """What every benchmark says in the same way: on which machine, medians of runs, one figure a line."""
 
+import json
 import os
 import platform
 import statistics
@@ -33,3 +34,12 @@ def lines(figures: dict[str, Any], before: str = "") -> Iterator[tuple[str, str]
 
 def _whole(value: Any) -> str:
     return f"{value:,.0f}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
+
+
+def tell(result: dict[str, Any], *, as_json: bool) -> None:
+    """A benchmark's end: its result as one JSON document, or a figure a line."""
+    if as_json:
+        print(json.dumps(result))
+        return
+    for name, value in [*lines(result["figures"]), *lines(result["peers"])]:
+        print(f"{name:60} {value:>14}")

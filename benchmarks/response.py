@@ -17,7 +17,7 @@ from typing import Any, Final
 from benchmarks.report import lines, machine, medians
 from tests.simulators.processes import free_port
 
-RUNS: Final = 5
+RUNS: Final = 3
 PATIENCE_S: Final = 900  # a run
 TIMES: Final = ("detect_ms", "contain_ms", "draft_ms")
 

@@ -3,6 +3,7 @@
 import os
 import pwd
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,14 @@ def programs() -> Path | None:
     """Where the newest server's programs lie."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: int(p.parts[-3]))
     return found[-1].parent if found else None
+
+
+@contextmanager
+def room() -> Iterator[Path]:
+    """A directory for a cluster that its owner can reach."""
+    with tempfile.TemporaryDirectory(prefix="checkvalve-postgres-") as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory) / "server"
 
 
 @contextmanager

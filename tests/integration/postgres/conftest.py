@@ -1,9 +1,7 @@
 """A real PostgreSQL; each test has a database of its own in it."""
 
 import itertools
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -12,10 +10,8 @@ from tests.simulators import postgres
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="checkvalve-postgres-") as directory:
-        Path(directory).chmod(0o755)  # the server's user must come through
-        with postgres.running(Path(directory) / "server") as url:
-            yield url
+    with postgres.room() as room, postgres.running(room) as url:
+        yield url
 
 
 @pytest.fixture
