@@ -26,7 +26,10 @@ class Register:
     did. `reached` is kept here for detection.reach, and emptied when another word becomes known.
     """
 
-    __slots__ = ("_hashes", "_ids", "_owners", "_places", "_refs", "_untold", "_word_hash", "_words", "key", "reached", "rev")
+    __slots__ = (
+        *("_hashes", "_kept", "_owners", "_people", "_places", "_refs", "_untold", "_word_hash", "_words"),
+        *("key", "reached", "rev"),
+    )
 
     def __init__(self, key: bytes) -> None:
         self.key = key
@@ -34,7 +37,8 @@ class Register:
         self.reached: dict[str, int] = {}
         self._refs: list[str] = []  # subject number -> ref
         self._places: dict[str, int] = {}
-        self._ids: dict[str, tuple[bytes, bytes]] = {}  # the digests of identifiers, of words; one after the other
+        self._kept: list[bytes] = []  # by subject number, what `_packed` makes; empty when gone
+        self._people = 0
         # One owner is an int, several a tuple of them: subject number * 8 + category. Small, because there are many.
         self._owners: dict[bytes, int | tuple[int, ...]] = {}
         self._words: dict[int, int] = {}  # pseudonym of a word, cut short -> how many people's
@@ -44,7 +48,7 @@ class Register:
         self._word_hash = hashlib.blake2b(WORDS.encode() + b"\x1f", key=key, digest_size=DIGEST_BYTES)
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return self._people
 
     @property
     def identifiers(self) -> int:
@@ -56,22 +60,26 @@ class Register:
         return not self._untold
 
     def put(self, ref: str, ids: Iterable[tuple[str, str]], rev: int) -> None:
-        """Replace what is known of one person. Unknown categories are left out."""
+        """Replace what is known of one person. Unknown categories, and what is as long as no pseudonym, are left out."""
         self.drop(ref, rev)
         place = self._places.setdefault(ref, len(self._refs))
         if place == len(self._refs):
             self._refs.append(ref)
+            self._kept.append(b"")
         kept, told, worded = [], [], False
         for category, value in ids:
             digest = bytes.fromhex(value) if category in _INDEX or category == WORDS else b""
+            if len(digest) != DIGEST_BYTES:
+                continue
             if category == WORDS:
                 told.append(digest)
-            elif digest:
+            else:
                 worded = worded or category in _WORDED
                 kept.append(digest)
                 self._add(digest, place * 8 + _INDEX[category])
         if kept:
-            self._ids[ref] = (b"".join(kept), b"".join(told))
+            self._kept[place] = _packed(kept, told)
+            self._people += 1
             self._tell(told, untold=worded and not told)
 
     def _tell(self, told: Iterable[bytes], *, untold: bool) -> None:
@@ -85,9 +93,13 @@ class Register:
     def drop(self, ref: str, rev: int) -> None:
         self.rev = max(self.rev, rev)
         place = self._places.get(ref, -1)
-        digests, told = self._ids.pop(ref, (b"", b""))
+        if place < 0 or not self._kept[place]:
+            return
+        digests, told = _unpacked(self._kept[place])
+        self._kept[place] = b""
+        self._people -= 1
         worded = False
-        for digest in _split(digests):
+        for digest in digests:
             owned = self._tuple(digest)
             worded = worded or any(o // 8 == place and CATEGORIES[o % 8] in _WORDED for o in owned)
             owners = tuple(o for o in owned if o // 8 != place)
@@ -95,7 +107,7 @@ class Register:
                 self._owners.pop(digest, None)
             else:
                 self._owners[digest] = owners[0] if len(owners) == 1 else owners
-        for word in _cut(_split(told)):
+        for word in _cut(told):
             self._words[word] -= 1
             if not self._words[word]:
                 del self._words[word]
@@ -131,16 +143,23 @@ class Register:
     def export(self) -> list[tuple[str, list[list[str]]]]:
         """Everything held, as `put` takes it: [(ref, [[category, hex], …])]."""
         rows = []
-        for ref, (digests, told) in self._ids.items():
-            place = self._places[ref]
-            ids = [[CATEGORIES[o % 8], d.hex()] for d in _split(digests) for o in self._tuple(d) if o // 8 == place]
-            rows.append((ref, [*ids, *([WORDS, d.hex()] for d in _split(told))]))
+        for place, (ref, kept) in enumerate(zip(self._refs, self._kept, strict=True)):
+            if kept:
+                digests, told = _unpacked(kept)
+                ids = [[CATEGORIES[o % 8], d.hex()] for d in digests for o in self._tuple(d) if o // 8 == place]
+                rows.append((ref, [*ids, *([WORDS, d.hex()] for d in told)]))
         return rows
 
 
-def _split(digests: bytes) -> Iterator[bytes]:
-    for at in range(0, len(digests), DIGEST_BYTES):
-        yield digests[at : at + DIGEST_BYTES]
+def _packed(digests: list[bytes], told: list[bytes]) -> bytes:
+    """Digests of identifiers and of words as one value: there are many of them."""
+    return len(digests).to_bytes(4) + b"".join((*digests, *told))
+
+
+def _unpacked(kept: bytes) -> tuple[list[bytes], list[bytes]]:
+    all_ = [kept[at : at + DIGEST_BYTES] for at in range(4, len(kept), DIGEST_BYTES)]
+    count = int.from_bytes(kept[:4])
+    return all_[:count], all_[count:]
 
 
 def _cut(told: Iterable[bytes]) -> Iterator[int]:

@@ -7,7 +7,7 @@ that completes it has begun, at the latest; text that was encoded when it has en
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableSet
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -168,14 +168,14 @@ class ExposureScanner:
         register: Register,
         reader: Reader,
         inference: str,
-        seen: set[tuple[str, Category]] | None = None,
+        seen: MutableSet[tuple[str, Category]] | None = None,
         context: Context = NO_CONTEXT,
     ) -> None:
         """`seen` is shared by the scanners of one inference's several texts."""
         self._scanner = Scanner(register, context)
         self._attribution = Attribution()
         self._reader, self._inference = reader, inference
-        self._seen = set() if seen is None else seen
+        self._seen: MutableSet[tuple[str, Category]] = set() if seen is None else seen
         self.findings: list[Finding] = []
         self.own: list[tuple[int, int]] = []
 

@@ -68,6 +68,7 @@ class Link:
             if not batch:
                 self._kick.clear()
                 await self._kick.wait()
+                await asyncio.sleep(GATHER_S)  # who was just answered may ask at once, and comes first
                 continue
             try:
                 pause = 0.2 if await self._send(session, batch) else min(pause * 2, 30)
