@@ -75,7 +75,7 @@ class Director:
         self._due: list[tuple[int, int, Step]] = []
         self._order = count()
         self._chosen: set[str] = set()
-        self._acknowledging = False
+        self._acknowledging = self._over = False
         self._looked = -LOOK_S
         self._fresh_people = iter(chance.sample(range(len(shop.world.people)), len(shop.world.people)))
 
@@ -100,7 +100,7 @@ class Director:
                 if polling.done():
                     polling.result()  # why the gateway no longer hears
         finally:
-            polling.cancel()
+            self._over = True
             await asyncio.gather(polling, return_exceptions=True)
         return end
 
@@ -175,7 +175,7 @@ class Director:
 
     async def _poll(self) -> None:
         """The gateway hears of every change at once."""
-        while True:
+        while not self._over:
             changed = self._core.changed.watch()
             await self._gateway.poll()
             await self._core.changed.wait(changed, SLICE_S)

@@ -184,10 +184,12 @@ async def test_no_answer_is_an_answer() -> None:
     assert isinstance(decision, Decision)
 
 
+@pytest.mark.parametrize("role", [(), ("--role", "ai_engineer")])
 def test_the_end_of_the_input_ends_the_exercise_in_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, role: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
-    words = ("run", "false-alarm-black-friday", "--solo", "--role", "ai_engineer", "--speed", "50000")
+    words = ("run", "false-alarm-black-friday", "--solo", *role, "--speed", "50000")
     assert "no_answer" in complaint(capsys, *words, "--data", str(tmp_path / "data"))
-    assert Settings(data=tmp_path).data.exists()
+    assert run(["exercise", "list", "--data", str(tmp_path / "data")]) == 0, "what was not played to its end has no record"
+    assert "EX-0001" not in capsys.readouterr().out
