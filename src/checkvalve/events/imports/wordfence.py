@@ -3,8 +3,8 @@
 Times are UTC seconds, most with a fraction.
 """
 
+import re
 from typing import Final
-from urllib.parse import urlsplit
 
 from checkvalve.events import event as ocsf
 from checkvalve.events.event import Malformed
@@ -13,6 +13,7 @@ from checkvalve.events.imports.plugin_rows import Row, Table, address, number
 from checkvalve.events.imports.types import Context, Format, Moment, Piece, Said
 
 TITLE: Final = "Wordfence"
+_HOST: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")  # of a URL, what stands before its path
 # Its audit events -> what they are here. Others keep their name.
 AUDIT: Final = {
     "user.account.created": "user_created",
@@ -44,10 +45,7 @@ def _hit(row: Row, context: Context) -> Said | Malformed:
         return Malformed(reason="a hit without ctime")
     ip, user, status = address(row.get("IP")), number(row.get("userID")), number(row.get("statusCode"))
     who = f"customer:{user}" if user else f"ip:{context.hide('ip', ip)}" if ip else None
-    try:
-        route = combined.pattern(urlsplit(str(row.get("URL") or "")).path)
-    except ValueError:
-        route = "/{…}"
+    route = combined.pattern(_HOST.sub("", str(row.get("URL") or "")))
     action = activity.phrase(row.get("action"))
     return Said(
         class_uid=ocsf.HTTP_ACTIVITY,
