@@ -1,6 +1,7 @@
 """checkvalve plugin."""
 
 import argparse
+import asyncio
 from typing import Any
 
 from rich.markup import escape
@@ -10,6 +11,7 @@ from checkvalve.cli.output import NO, OK, console, print_json
 from checkvalve.engine.core import now_ms
 from checkvalve.engine.inventory import inventory
 from checkvalve.engine.plugins import assess_plugin
+from checkvalve.engine.roles import roles
 from checkvalve.engine.settings import data_dir, load_settings
 
 SHOWN = 10
@@ -34,6 +36,12 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     site.add_argument("directory", metavar="DIR", help="of the site, or its wp-content/plugins")
     site.add_argument("--feed", metavar="FILE", help="vulnerability feed (Wordfence Intelligence JSON) that you have")
     site.set_defaults(run=_inventory)
+    needed = actions.add_parser(
+        "roles", parents=[common], help="which plugins the checkout needs: each is isolated for test orders alone"
+    )
+    needed.add_argument("plugin", nargs="*", metavar="FOLDER", help="only these")
+    needed.add_argument("--site", help="of several shops")
+    needed.set_defaults(run=_roles)
 
 
 def _assess(arguments: argparse.Namespace) -> int:
@@ -103,3 +111,30 @@ def _inventory(arguments: argparse.Namespace) -> int:
     if len(found["findings"]) > SHOWN:
         console.print(f"     and {len(found['findings']) - SHOWN} more, less urgent (--json)")
     return NO if bad else OK
+
+
+def _roles(arguments: argparse.Namespace) -> int:
+    settings = load_settings(data_dir(arguments.data))
+    columns = (TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=arguments.json or not console.is_terminal, transient=True) as progress:
+        task = progress.add_task("trials", total=None)
+        found = asyncio.run(
+            roles(
+                settings,
+                arguments.site,
+                arguments.plugin,
+                lambda done, total: progress.update(task, completed=done, total=total),
+            )
+        )
+    if arguments.json:
+        print_json(found)
+        return OK
+    ways = ", ".join(f"{name}{'' if works else ' (fails as it is)'}" for name, works in found["ways"].items())
+    console.print(f"walked: {escape(ways)}", soft_wrap=True)
+    for row in found["plugins"]:
+        if not row["depends"]:
+            console.print(f"[green]free  [/green]  {escape(row['plugin'])}: the checkout does without it", soft_wrap=True)
+            continue
+        steps = f"isolate it as {', then '.join(row['steps'])}" if row["steps"] else "[red]no isolation leaves it open[/red]"
+        console.print(f"[yellow]needed[/yellow]  {escape(row['plugin'])}: {escape(row['breaks'])}; {steps}", soft_wrap=True)
+    return OK

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import aiohttp
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import insert
 from tests.integration.plugin.conftest import LEAKY, MANYSIDED, PLUGIN, make, pair
 from tests.integration.plugin.fake_core import FakeCore
 from tests.simulators.wordpress import Site
@@ -14,7 +16,13 @@ from tests.simulators.wordpress import Site
 from checkvalve.actuators.checkout import CheckoutProbe, CheckoutReport
 from checkvalve.actuators.verify import route_is_closed
 from checkvalve.actuators.wordpress import Shop, WordPressHand
+from checkvalve.engine.errors import EngineError
+from checkvalve.engine.identity import load_identity
+from checkvalve.engine.roles import roles
+from checkvalve.engine.settings import Settings
 from checkvalve.events import jws
+from checkvalve.store.schema import sensors, sites
+from checkvalve.store.state import open_state
 
 ROUTE = "/leaky/v1/ask"
 
@@ -162,3 +170,60 @@ async def test_probes_leave_no_mail_and_no_open_order_and_the_stock_as_it_was(
     before, mail = site.php(stock), site.mail
     assert (await probe(session, site, core)).ok
     assert (site.php(open_ones), site.php(stock), site.mail) == ("0", before, mail)
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory, site: Site, core: FakeCore) -> Settings:
+    """A data directory that knows the shop, with the key the shop was paired with."""
+    data = tmp_path_factory.mktemp("roles") / "data"
+    load_identity(data)
+    (data / "keys" / "core.key").write_bytes(core.key.private_bytes_raw())
+    made = Settings(data=data)
+    state = open_state(made.state)
+    with state.begin() as db:
+        shop = {"site": core.site, "name": "shop", "rest_url": site.rest_url, "site_url": site.url}
+        db.execute(insert(sites).values(**shop, pseudonym_key=b"", created_ms=1))
+        sensor = {"keyid": "wp.x", "kind": "wordpress", "site": core.site, "name": "shop"}
+        db.execute(insert(sensors).values(**sensor, public_key=b"", paired_ms=1, versions={}))
+    state.close()
+    return made
+
+
+async def test_the_role_map_tells_what_the_checkout_needs_and_the_narrowest_step_that_leaves_it_open(
+    settings: Settings, site: Site
+) -> None:
+    found = await roles(settings, None, [])
+    assert found["ways"] == {"store api": True, "physical goods": True, "classic checkout": True}
+    by_name = {row["plugin"]: row for row in found["plugins"]}
+    assert by_name.keys() >= {"leaky/leaky.php", "manysided/manysided.php"}
+    assert (by_name["leaky/leaky.php"]["depends"], by_name["leaky/leaky.php"]["steps"]) == (False, ["surface", "everywhere"])
+    needed = by_name["manysided/manysided.php"]
+    assert (needed["depends"], needed["breaks"]) == (True, "payment methods gone: manysided")
+    assert needed["steps"] == ["surface", "except_checkout"]
+    assert site.php("echo get_option('checkvalve_state');") == ""  # nothing was ever in force
+
+
+async def test_a_trial_touches_no_visitor_and_nobody_but_core_can_make_one(
+    session: aiohttp.ClientSession, site: Site, core: FakeCore
+) -> None:
+    trial = {"plugin": "leaky/leaky.php", "mode": "everywhere"}
+    passes = {
+        core.probe_pass(trial=trial): 404,
+        core.probe_pass(): 200,
+        core.probe_pass(trial=trial, key=Ed25519PrivateKey.generate()): 200,
+        core.probe_pass(trial=trial, aud="s-222222222222"): 200,
+        core.probe_pass(trial=trial, exp=1790000000): 200,
+        core.probe_pass(trial={"plugin": "woocommerce/woocommerce.php", "mode": "everywhere"}): 200,
+        core.probe_pass(trial={"plugin": "leaky/leaky.php", "mode": ["x"]}): 200,
+    }
+    for token, status in passes.items():
+        async with session.get(site.rest_url + "leaky/v1/asking", headers={"Checkvalve-Probe": token}) as answer:
+            assert answer.status == status
+    async with session.get(site.rest_url + "leaky/v1/asking") as answer:
+        assert answer.status == 200
+
+
+@pytest.mark.parametrize(("named", "only", "why"), [("s-other", [], "no such paired shop"), (None, ["absent"], "absent")])
+async def test_what_cannot_be_tried_is_said(settings: Settings, named: str | None, only: list[str], why: str) -> None:
+    with pytest.raises(EngineError, match=why):
+        await roles(settings, named, only)

@@ -25,6 +25,7 @@ SERVERS = {("up",), ("core",), ("gateway",), ("modelstate", "serve"), ("evidence
 # These need somebody outside, a running gateway or model, a step that waits, an edited file; they are tested in
 # tests/integration/custody, gateway, modelstates, console and notices.
 OUTSIDE = {("modelstate", "probe"), ("evidence", "anchor"), ("case", "approve"), ("case", "reject"), ("notice", "edited")}
+OUTSIDE |= {("plugin", "roles")}  # needs a shop that answers; tests/integration/actuators
 OUTSIDE |= {
     ("exercise", action) for action in ("run", "report", "done")
 }  # not while a real case is open; tests/integration/exercises

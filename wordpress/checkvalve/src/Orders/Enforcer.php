@@ -11,9 +11,18 @@ final class Enforcer {
 	private static $untidy = false;
 
 	public static function start( int $now ): void {
-		if ( StateFile::nothing_in_force() ) {
-			return;
+		$trial = Trial::rule( $now );
+		$rules = StateFile::nothing_in_force() ? array() : self::rules( $now );
+		if ( null !== $trial ) {
+			$rules['isolate_plugin'][] = $trial;
 		}
+		foreach ( $rules as $action => $of_one ) {
+			self::enforce( $action, $of_one );
+		}
+	}
+
+	/** @return array<string, array<int, array>> By action. */
+	private static function rules( int $now ): array {
 		$expected = StateFile::expected();
 		$orders   = StateFile::read( $expected );
 		if ( null === $orders ) {
@@ -28,9 +37,7 @@ final class Enforcer {
 				$rules[ (string) $order['action'] ][] = (array) $order['rule'];
 			}
 		}
-		foreach ( $rules as $action => $of_one ) {
-			self::enforce( $action, $of_one );
-		}
+		return $rules;
 	}
 
 	/** Whether an order has expired or the state file is not what it should be. */

@@ -28,8 +28,11 @@ final class Pass {
 		return self::$presented;
 	}
 
-	/** @throws Refused When there is no valid pass. */
-	public static function check( int $now ): void {
+	/**
+	 * @return array What the pass says.
+	 * @throws Refused When there is no valid pass.
+	 */
+	public static function check( int $now ): array {
 		$token = (string) ( $_SERVER['HTTP_CHECKVALVE_PROBE'] ?? '' );
 		if ( '' === $token || ! Settings::paired() ) {
 			throw new Refused( 'forbidden', 'this needs a probe pass signed by core' );
@@ -41,5 +44,6 @@ final class Pass {
 		if ( (int) ( $pass['exp'] ?? 0 ) <= $now || (int) ( $pass['iat'] ?? PHP_INT_MAX ) > $now + 300 ) {
 			throw new Refused( 'stale', "the pass has expired, or the shop's clock is wrong; set its time (NTP)" );
 		}
+		return $pass;
 	}
 }

@@ -1,6 +1,7 @@
 <?php
 namespace Checkvalve\Rest;
 
+use Checkvalve\Orders\Trial;
 use Checkvalve\Probe\Pass;
 use Checkvalve\Probe\ProbeProduct;
 use Checkvalve\Refused;
@@ -38,6 +39,7 @@ final class ProbeRoute {
 			'minor_unit' => $digits,
 			'methods'    => self::methods(),
 			'address'    => self::address(),
+			'plugins'    => Trial::plugins(),
 		);
 		if ( wc_shipping_enabled() ) {
 			$facts['physical_id'] = ProbeProduct::ensure( true );
