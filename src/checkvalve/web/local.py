@@ -7,7 +7,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from checkvalve.engine import canaries, editing, looking, paging_drill, readiness, residency, retention, ruling, statements, vault_told
+from checkvalve.engine import (
+    canaries,
+    editing,
+    looking,
+    paging_drill,
+    readiness,
+    residency,
+    retention,
+    ruling,
+    statements,
+    vault_told,
+)
 from checkvalve.engine.core import Core
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.importer import MAX_BATCH
