@@ -15,6 +15,7 @@ final class KeptRequests {
 
 	const MOST  = 2000;
 	const BYTES = 262144;
+	const WHOLE = 67108864; // bytes of all together: anybody can send such calls
 	const TYP   = 'checkvalve-replay+jws';
 
 	/** @var string[] What is kept of $_SERVER besides headers. */
@@ -98,7 +99,8 @@ final class KeptRequests {
 
 	private static function room(): bool {
 		global $wpdb;
-		return (int) $wpdb->get_var( 'SELECT COUNT(*) FROM ' . Tables::name( 'kept' ) ) < self::MOST;
+		$kept = $wpdb->get_row( 'SELECT COUNT(*) AS calls, SUM(LENGTH(body)) AS bytes FROM ' . Tables::name( 'kept' ) );
+		return $kept && (int) $kept->calls < self::MOST && (int) $kept->bytes < self::WHOLE;
 	}
 
 	private static function add( string $plugin, int $now ): bool {
