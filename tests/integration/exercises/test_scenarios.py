@@ -98,8 +98,9 @@ def test_a_step_that_would_close_the_checkout_is_taken_back(played: Played) -> N
     record = played["core-rce-friday", "good"]
     data = Path(record["home"]) / "exercises" / record["id"]
     steps = offline.show_case(Settings(data=data), "INC-2027-0002")["steps"]
-    told = [(s["kind"], s["status"]) for s in steps if s["kind"] in ("order", "probe", "release")]
-    assert told == [("probe", "done"), ("order", "done"), ("probe", "failed"), ("release", "done"), ("probe", "done")]
+    told = [(s["kind"], s["status"]) for s in steps]
+    isolated = next(i for i, s in enumerate(steps) if s["data"].get("action") == "isolate_plugin")
+    assert told[isolated : isolated + 4] == [("order", "done"), ("probe", "failed"), ("release", "done"), ("probe", "done")]
     assert record["measures"]["orders_lost"] == 0
 
 
