@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV_VERSION := 0.13.9
 
-.PHONY: help setup demo test check bench plugin format screenshots clean
+.PHONY: help setup compiled demo test check bench plugin format screenshots clean
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -23,6 +23,16 @@ setup: .venv/.ready ## the environment alone: .venv with .venv/bin/checkvalve
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"
 	@$(BIN)/uv sync --quiet --frozen --inexact --compile-bytecode --group demo
 	@touch $@
+
+compiled: setup ## what reads text compiled, for busy gateways (needs gcc); the next `make setup` takes it back
+	@rm -rf build/compiled && mkdir -p build/compiled
+	@cp -r src pyproject.toml README.md LICENSE build/compiled/ && find build/compiled -name '*.so' -delete
+	@cd build/compiled && HATCH_BUILD_HOOK_ENABLE_MYPYC=1 ../../$(BIN)/uv build --quiet --wheel --out-dir . \
+	  || { echo "Not compiled; everything works as before. On Debian: apt-get install gcc python3-dev" >&2; exit 2; }
+	@$(BIN)/uv pip install --quiet --no-deps --target build/compiled/installed build/compiled/*.whl
+	@cd build/compiled/installed && ls checkvalve/detection/scanner.*.so >/dev/null
+	$(BIN)/pytest -q -o pythonpath="build/compiled/installed ." tests/unit/detection tests/unit/gateway tests/content/test_detectors.py
+	@$(BIN)/uv pip install --quiet --reinstall --no-deps build/compiled/*.whl && rm -f .venv/.ready
 
 demo: setup ## the first response, end to end (DEMO_EXIT=1: stop after the summary)
 	@$(BIN)/python -m demo
@@ -53,4 +63,4 @@ screenshots: setup ## docs/images, made by the running product
 	@$(BIN)/python -m demo.screenshots
 
 clean: ## remove what was built; the download cache stays
-	rm -rf .venv .demo dist
+	rm -rf .venv .demo dist build
