@@ -102,7 +102,7 @@ class Pager:
         title, body = self._text(case, alarm, contact)
         urls = paging.urls[contact]
         try:
-            taken = await asyncio.wait_for(asyncio.to_thread(pages.send, urls, title, body), SEND_S)
+            taken = await asyncio.wait_for(asyncio.to_thread(self._core.surroundings.page, urls, title, body), SEND_S)
         except TimeoutError:
             taken = [False] * len(urls)
         return [(f"{contact} by {pages.scheme(url)}", ok) for url, ok in zip(urls, taken, strict=True)]

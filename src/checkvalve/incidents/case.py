@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
+from checkvalve.events.site import is_exercise
 
 STATUSES: Final = ("detection_analysis", "containment", "eradication_recovery", "post_incident", "closed")
 KINDS: Final = (
@@ -332,7 +333,7 @@ def _opened(t: Transition) -> Incident:
     return Incident(
         id=t.incident,
         site=t.data["site"],
-        title=t.data["title"],
+        title=("EXERCISE: " if is_exercise(t.data["site"]) else "") + t.data["title"],
         status="detection_analysis",
         severity="high",
         opened_ms=t.at_ms,

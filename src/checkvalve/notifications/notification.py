@@ -6,6 +6,7 @@ from datetime import datetime
 from math import floor
 from typing import Any, Final, Literal
 
+from checkvalve.events.site import is_exercise
 from checkvalve.incidents.case import Incident
 from checkvalve.incidents.facts import BreachFacts, Fact
 from checkvalve.incidents.scope import Scope
@@ -77,6 +78,7 @@ class Notification:
     letters: tuple[Letter, ...] = ()
     changed: tuple[str, ...] = ()  # fields whose value is not that of the last filing
     review: str | None = None  # the date by which the law was to be reviewed, once it has passed
+    exercise: bool = False  # of a made-up shop: every form says so
 
     @property
     def missing(self) -> tuple[Line, ...]:
@@ -96,7 +98,7 @@ class Notification:
 
     def as_json(self) -> dict[str, Any]:
         names = ("regime", "title", "whom", "lang", "stage", "clock", "incident", "version", "created_utc", "due_utc")
-        later = ("hours_left", "time_left", "counted_from_utc", "counted_from", "phased", "review", "complete")
+        later = ("hours_left", "time_left", "counted_from_utc", "counted_from", "phased", "review", "complete", "exercise")
         return {
             "status": "draft, not submitted",
             **{n: getattr(self, n) for n in (*names, *later)},
@@ -165,6 +167,7 @@ def draft(
         letters=tuple(_clean_letter(letter) for letter in letters(document.id, facts, scope, words)),
         changed=_changes(lines, wish.before),
         review=document.review_by.isoformat() if document.review_by and now.date() > document.review_by else None,
+        exercise=is_exercise(incident.site),
     )
 
 
@@ -250,8 +253,8 @@ def from_json(body: Mapping[str, Any]) -> Notification:
 
     names = ("regime", "title", "whom", "incident", "version", "created_utc", "due_utc", "hours_left")
     # not in the first versions stored
-    later = {"counted_from_utc": "", "counted_from": "", "phased": None, "lang": "en", "stage": "initial"}
-    later |= {"clock": None, "review": None}
+    later: dict[str, Any] = {"counted_from_utc": "", "counted_from": "", "phased": None, "lang": "en", "stage": "initial"}
+    later |= {"clock": None, "review": None, "exercise": False}
     return Notification(
         **{n: body[n] for n in names},
         **{n: body.get(n, default) for n, default in later.items()},

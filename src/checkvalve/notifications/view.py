@@ -22,7 +22,7 @@ def entries_text(entries: tuple[int, ...], words: Wording | None = None) -> str:
 def view(n: Notification) -> dict[str, Any]:
     """Texts only, in the order of the page; JSON types, so that every template language can read it."""
     words = wording(n.lang)
-    return {
+    shown = {
         "lang": n.lang,
         "document": words.say("labels.document", incident=n.incident),
         "heading": _heading(n, words),
@@ -48,6 +48,13 @@ def view(n: Notification) -> dict[str, Any]:
         ],
         "origin": words.say("labels.origin"),
     }
+    return _marked(shown, words.say("labels.exercise")) if n.exercise else shown
+
+
+def _marked(shown: dict[str, Any], mark: str) -> dict[str, Any]:
+    """Said wherever a page could be read alone: in title, heading, stamp, footer, and the subject of each letter."""
+    letters = [{**letter, "subject": f"{mark}: {letter['subject']}"} for letter in shown["letters"]]
+    return shown | {n: f"{mark}: {shown[n]}" for n in ("document", "heading", "stamp", "footer")} | {"letters": letters}
 
 
 def _heading(n: Notification, words: Wording) -> str:
