@@ -373,7 +373,9 @@ def test_caches_of_every_kind_are_emptied(known: Known) -> None:
         f"{{ add_action($n, function () use ($n) {{ file_put_contents('{mark}', \"$n \", FILE_APPEND); }}); }}"
     )
     try:
-        assert give(shop, shop.core.order("purge_caches", {}))[0][0] == "done"
+        order = shop.core.order("purge_caches", {})
+        assert give(shop, order)[0][0] == "done"
     finally:
         listener.unlink()
+        give(shop, shop.core.order("release", {"jti": jti(order)}))
     assert mark.read_text().split() == ["litespeed_purge_all", "checkvalve_purge_caches"]
