@@ -42,7 +42,6 @@ T = TypeVar("T")
 ROTA: Final[dict[str, Any]] = {
     "contacts": {name: {"urls": [f"json://{name}.exercise.invalid"]} for name in ("lead", "owner")},
     "rungs": [{"contacts": ["lead"], "wait_minutes": 10}, {"contacts": ["owner"], "wait_minutes": 10}],
-    "monthly_test": False,
 }
 SHOP_NAME: Final = "EXERCISE Example Tea House"
 
