@@ -16,7 +16,7 @@ from checkvalve.engine.errors import EngineError
 from checkvalve.web import acknowledge, local, sensors
 from checkvalve.web.console import console_app
 
-SWITCH_SECONDS = 0.0005  # a sensor does not wait for the digesting thread to pause
+SWITCH_SECONDS = 0.0005  # a sensor does not wait for the writing thread to pause
 
 
 class EventsFirst:
