@@ -379,3 +379,30 @@ def test_caches_of_every_kind_are_emptied(known: Known) -> None:
         listener.unlink()
         give(shop, shop.core.order("release", {"jti": jti(order)}))
     assert mark.read_text().split() == ["litespeed_purge_all", "checkvalve_purge_caches"]
+
+
+def test_stopping_the_models_says_no_wherever_wordpress_and_plugins_ask(known: Known) -> None:
+    shop = known.shop
+    asks = (
+        "echo json_encode(array(apply_filters('wp_ai_client_prevent_prompt', false, null),"
+        "apply_filters('wp_supports_ai', true),"
+        "is_string(apply_filters('mwai_ai_allowed', true, null, null)),"
+        "is_wp_error(apply_filters('wp_pre_execute_ability', null, 'x', null, null)),"
+        "is_wp_error(apply_filters('mcp_adapter_pre_tool_call', array(), 'x', null, null))));"
+    )
+    route = f"{known.url}/wp-json/mwai-ui/v1/chats/submit"
+    assert shop.site.php_json(asks) == [False, True, False, False, False]
+    order = shop.core.order("stop_llm", {})
+    give(shop, order)
+    try:
+        assert shop.site.php_json(asks) == [True, False, True, True, True]
+        assert httpx2.post(route).json()["code"] == "checkvalve_blocked"
+    finally:
+        give(shop, shop.core.order("release", {"jti": jti(order)}))
+    one = shop.core.order("stop_llm", {"plugin": "some-assistant"})  # of one plugin, the others go on asking
+    give(shop, one)
+    try:
+        assert shop.site.php_json(asks) == [False, True, False, False, False]
+        assert ask_model(known)
+    finally:
+        give(shop, shop.core.order("release", {"jti": jti(one)}))

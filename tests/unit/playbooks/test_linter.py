@@ -154,6 +154,21 @@ DEFECTS: dict[str, tuple[Bend, str, str]] = {
         f"/workflow/{ROUTE}/commands/0/content",
         "bad-content",
     ),
+    "a virtual patch that says where and not what": (
+        content('{"hand": "wordpress", "action": "patch_request", "args": {"method": "POST", "path": "/x"}}'),
+        f"/workflow/{ROUTE}/commands/0/content",
+        "bad-content",
+    ),
+    "an isolation that names a width and no plugin": (
+        content('{"hand": "wordpress", "action": "isolate_plugin", "args": {"mode": "surface"}}'),
+        f"/workflow/{ROUTE}/commands/0/content",
+        "bad-content",
+    ),
+    "an argument for what takes none": (
+        content('{"hand": "wordpress", "action": "purge_caches", "args": {"plugin": "x"}}'),
+        f"/workflow/{ROUTE}/commands/0/content",
+        "bad-content",
+    ),
     "an argument of the wrong name": (
         content('{"hand": "gateway", "action": "refuse", "args": {"plugn": "x"}}'),
         f"/workflow/{ROUTE}/commands/0/content",
