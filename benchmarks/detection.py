@@ -6,14 +6,13 @@ a second of text costs against 1,000 and against 100,000 registered people.
 
 import argparse
 import json
-import os
-import platform
 import time
 from collections import Counter, defaultdict
 from typing import Any
 
 import msgspec
 from benchmarks.detection_text import Case, Person, disguised, ordinary, people, plain
+from benchmarks.report import machine
 
 from checkvalve.detection.inference import Inference, judge
 from checkvalve.detection.register import Register
@@ -122,8 +121,7 @@ def measure(scale: float, seed: int) -> tuple[dict[str, Any], Table]:
                           address=f"Weg{number} 1", postcode="99999", order_numbers=(str(10**9 + number),))  # fmt: skip
         big.put(f"customer:{10**6 + number}", ids, number)
     figures["kb_per_cpu_second_100000_people"] = round(speed(big, talk))
-    machine = {"cpus": os.cpu_count(), "load": round(os.getloadavg()[0], 1), "python": platform.python_version()}
-    return {"machine": machine, "figures": figures, "peers": {}}, table
+    return {"machine": machine(), "figures": figures, "peers": {}}, table
 
 
 def main() -> None:

@@ -9,7 +9,6 @@ import argparse
 import io
 import json
 import os
-import platform
 import re
 import resource
 import shutil
@@ -26,6 +25,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.csv
 from benchmarks import generator
+from benchmarks.report import machine, tell
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.integration.evidence.installation import installation
 
@@ -275,12 +275,7 @@ def measure(directory: Path, total: int) -> dict[str, Any]:
     rows = generator.segment(0, PEER_EVENTS, PEER_EVENTS)
     peers = {"peer_events": PEER_EVENTS} | sqlite(directory, rows) | postgresql(rows)
     return {
-        "machine": {
-            "cpus": os.cpu_count(),
-            "load": round(os.getloadavg()[0], 1),
-            "python": platform.python_version(),
-            "system": f"{platform.system()} {platform.machine()}",
-        },
+        "machine": machine(),
         "figures": figures,
         "peers": peers,
     }
@@ -299,11 +294,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as directory:  # not /tmp, which may be memory
         result = measure(Path(directory), total)
-    if given.json:
-        print(json.dumps(result))
-        return
-    for name, figure in (result["figures"] | result["peers"]).items():
-        print(f"{name:44} {figure:>12}")
+    tell(result, as_json=given.json)
 
 
 if __name__ == "__main__":

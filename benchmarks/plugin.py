@@ -9,8 +9,6 @@ as in the tests.
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import tempfile
 import time
@@ -18,6 +16,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.report import machine
 from tests.conftest import make_shop
 from tests.integration.plugin.conftest import LEAKY, PLUGIN, pair
 from tests.integration.plugin.fake_core import FakeCore
@@ -108,14 +107,7 @@ def measure(directory: Path) -> dict[str, Any]:
         for name in ("present", "in_force")
     }
     return {
-        "machine": {
-            "cpus": os.cpu_count(),
-            "load": round(os.getloadavg()[0], 1),
-            "python": platform.python_version(),
-            "system": f"{platform.system()} {platform.machine()}",
-            "woocommerce": running["without"].site.woocommerce,
-            "rounds": len(taken["without"]["page"]),
-        },
+        "machine": machine(woocommerce=running["without"].site.woocommerce, rounds=len(taken["without"]["page"])),
         "figures": extra
         | {f"{kind}_{n}_ms_p50": round(p50[n][kind], 2) for kind in ("page", "cart") for n in ("present", "in_force")},
         "peers": {f"{kind}_without_ms_p50": round(p50["without"][kind], 2) for kind in ("page", "cart")},

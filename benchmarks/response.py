@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.report import lines, machine, medians
+from benchmarks.report import machine, medians, tell
 from tests.simulators.processes import free_port
 
 RUNS: Final = 3
@@ -59,11 +59,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".response-") as directory:
         result = measure(Path(directory), arguments.runs)
-    if arguments.json:
-        print(json.dumps(result))
-        return
-    for name, value in lines(result["figures"]):
-        print(f"{name:44} {value:>20}")
+    tell(result, as_json=arguments.json)
 
 
 if __name__ == "__main__":
