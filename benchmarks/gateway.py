@@ -57,6 +57,7 @@ its original box. Print the label from your account page, hand the parcel to any
 is refunded within a week after the parcel has reached our warehouse. Is there anything else that I can do for you?"""
 TOKENS: Final = [word + " " for word in TEXT.split()]
 USAGE: Final = {"prompt_tokens": 120, "completion_tokens": 66}
+SLOWLY: Final = "Take your time."  # asks for an answer token by token; some gateways drop what they do not know
 QUESTION: Final = {
     "model": MODEL,
     "messages": [
@@ -122,7 +123,7 @@ class Stub(asyncio.Protocol):
             self.transport.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said))
         elif head.startswith(b"get"):
             self.pending = asyncio.get_running_loop().call_later(15, self.transport.write, b"HTTP/1.1 304 Not Modified\r\n\r\n")
-        elif b'"pace"' in body:
+        elif SLOWLY.encode() in body:
             self.pending = asyncio.get_running_loop().create_task(self.paced())
         elif b'"stream"' in body:
             self.transport.writelines([STREAM_HEAD, *EVENTS, STREAM_END])
@@ -304,7 +305,7 @@ def crowd(count: int) -> Iterator[dict[str, Any]]:
         }
 
 
-def request(shop: Ed25519PrivateKey, **more: Any) -> bytes:
+def request(shop: Ed25519PrivateKey, *, slowly: bool = False, **more: Any) -> bytes:
     now = int(time.time())
     claims = {
         "site": SITE,
@@ -317,6 +318,7 @@ def request(shop: Ed25519PrivateKey, **more: Any) -> bytes:
     }
     token = jws.sign(claims, typ="checkvalve-context+jws", kid=f"wp.{SITE}", key=shop)
     body = json.dumps(QUESTION | more).encode()
+    body = body.replace(b"Answer briefly", SLOWLY.encode(), 1) if slowly else body
     head = f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nAuthorization: Bearer {KEY}\r\n"
     return f"{head}Checkvalve-Context: {token}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
@@ -381,7 +383,7 @@ async def measure(targets: dict[str, int], groups: dict[str, int], shop: Ed25519
                 for share in (0.5, 0.99):
                     name = f"paced_{'streamed' if streamed else 'whole'}_p{share * 100:.0f}_ms"
                     found[target].setdefault(name, []).append(percentile(whole, share))
-            first, _, _ = await load(port, request(shop, stream=True, pace=True), connections=1, seconds=0.8)
+            first, _, _ = await load(port, request(shop, stream=True, slowly=True), connections=1, seconds=0.8)
             found[target].setdefault("first_token_p50_ms", []).append(percentile(first, 0.5) - PACE_S * 1000)
     return {t: {n: round(statistics.median(v), 3) for n, v in figures.items()} for t, figures in found.items()}
 
