@@ -1,14 +1,13 @@
 """checkvalve evidence custody | hold | retention | rotate-key."""
 
 import argparse
-import getpass
-import sys
 from dataclasses import asdict
 from typing import Any
 
 from rich.table import Table
 
 from checkvalve.cli.output import OK, console, print_json
+from checkvalve.cli.people import credentials
 from checkvalve.engine import custody, looking, offline, retention, rotation
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.holds import MAY_HOLD
@@ -72,13 +71,10 @@ def _custody(arguments: argparse.Namespace) -> int:
     return OK
 
 
-def _password(name: str) -> str:
-    return getpass.getpass(f"Password of {name}: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
-
-
 def _hold(arguments: argparse.Namespace) -> int:
     settings = load_settings(data_dir(arguments.data))
-    by = offline.person(settings, arguments.by, _password(arguments.by), MAY_HOLD)
+    password, code = credentials(arguments.by)
+    by = offline.person(settings, arguments.by, password, MAY_HOLD, code)
     setting = arguments.step == "set"
     asked = looking.Holding(
         by=by,

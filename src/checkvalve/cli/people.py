@@ -2,11 +2,12 @@
 
 import argparse
 import getpass
+import secrets
 import sys
 from typing import Any
 
 from checkvalve.cli.output import OK, console, print_json
-from checkvalve.engine import offline
+from checkvalve.engine import offline, totp
 from checkvalve.engine.accounts import ROLES
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.settings import data_dir, load_settings
@@ -20,6 +21,11 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     add.add_argument("name")
     add.add_argument("--role", action="append", choices=ROLES, help="may be given several times (default: incident_lead)")
     add.set_defaults(run=_user_add)
+    add.add_argument("--site", action="append", metavar="SITE", help="sees this shop alone; may be repeated (default: all)")
+    second = user.add_parser("second-factor", parents=[common], help="a new secret for somebody's authenticator app")
+    second.add_argument("name")
+    second.add_argument("--remove", action="store_true", help="log-in needs no code any more, as for a lost telephone")
+    second.set_defaults(run=_second_factor)
     listed = user.add_parser("list", parents=[common], help="who may log in")
     listed.set_defaults(run=_user_list)
 
@@ -36,11 +42,32 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def _user_add(arguments: argparse.Namespace) -> int:
     roles = tuple(arguments.role or ["incident_lead"])
-    offline.add_user(load_settings(data_dir(arguments.data)), arguments.name, _password(), roles)
+    shops = tuple(arguments.site) if arguments.site else None
+    offline.add_user(load_settings(data_dir(arguments.data)), arguments.name, _password(), roles, shops)
     if arguments.json:
-        print_json({"name": arguments.name, "roles": roles})
+        print_json({"name": arguments.name, "roles": roles, "sites": shops})
     else:
         console.print(f"{arguments.name} may log in as {', '.join(roles)}")
+    return OK
+
+
+def credentials(name: str) -> tuple[str, str]:
+    """Password and one-time code: asked for, or the first two lines of stdin; the code is empty when there is none."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n"), sys.stdin.readline().strip()
+    return getpass.getpass(f"Password of {name}: "), input("Code of the authenticator app (empty if there is none): ").strip()
+
+
+def _second_factor(arguments: argparse.Namespace) -> int:
+    secret = None if arguments.remove else totp.encoded(secrets.token_bytes(totp.SECRET_BYTES))
+    offline.second_factor(load_settings(data_dir(arguments.data)), arguments.name, secret)
+    uri = None if secret is None else totp.uri(secret, arguments.name)
+    if arguments.json:
+        print_json({"name": arguments.name, "uri": uri})
+    elif uri:
+        console.print(f"{uri}\nPut this into the app now; it is not shown again.", soft_wrap=True)
+    else:
+        console.print(f"{arguments.name} logs in without a code")
     return OK
 
 

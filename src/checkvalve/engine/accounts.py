@@ -1,4 +1,4 @@
-"""People who may log in to the console: argon2id passwords, server-side sessions, a brake on guessing."""
+"""People who may log in to the console: argon2id passwords, one-time codes, server-side sessions, a brake on guessing."""
 
 import hashlib
 import secrets
@@ -8,8 +8,9 @@ from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, insert, select, update
 
+from checkvalve.engine import totp
 from checkvalve.engine.errors import EngineError
 from checkvalve.store.schema import login_failures, sessions, users
 from checkvalve.store.state import State
@@ -42,15 +43,22 @@ def _nobody() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
+    """`sites`: the shops this person sees; None: every shop, as an agency does."""
+
     name: str
     roles: tuple[str, ...]
+    sites: tuple[str, ...] | None = None
+    second_factor: bool = False
+
+    def sees(self, site: str) -> bool:
+        return self.sites is None or site in self.sites
 
 
 class Accounts:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def add(self, name: str, password: str, roles: tuple[str, ...], now_ms: int) -> User:
+    def add(self, name: str, password: str, roles: tuple[str, ...], now_ms: int, sites: tuple[str, ...] | None = None) -> User:
         if not name or len(name) > 80 or not name.isprintable():
             raise EngineError("bad_name", "a user name has 1 to 80 printable characters")
         if len(password) < MIN_PASSWORD:
@@ -60,15 +68,49 @@ class Accounts:
         with self._state.begin() as db:
             if db.execute(select(users.c.name).where(users.c.name == name)).first():
                 raise EngineError("user_exists", f"there is a user {name} already")
-            db.execute(insert(users).values(name=name, password=_hasher.hash(password), roles=list(roles), created_ms=now_ms))
-        return User(name=name, roles=roles)
+            values = {"name": name, "password": _hasher.hash(password), "roles": list(roles), "created_ms": now_ms}
+            db.execute(insert(users).values(**values, sites=None if sites is None else list(sites)))
+        return User(name=name, roles=roles, sites=sites)
 
     def names(self) -> list[str]:
         with self._state.read() as db:
             return list(db.scalars(select(users.c.name).order_by(users.c.name)))
 
-    def log_in(self, name: str, password: str, address: str, now_ms: int) -> str:
-        """A fresh session token. The same error for a wrong name and a wrong password."""
+    def with_role(self, role: str) -> list[str]:
+        with self._state.read() as db:
+            return [r.name for r in db.execute(select(users.c.name, users.c.roles)) if role in r.roles]
+
+    def set_second_factor(self, name: str, secret: str | None) -> None:
+        """From now on a log-in needs a code of this secret; None: none."""
+        with self._state.begin() as db:
+            changed = db.execute(update(users).where(users.c.name == name).values(totp=secret, totp_step=None))
+            if changed.rowcount != 1:
+                raise EngineError("not_found", f"there is no user {name[:80]}; see `checkvalve user list`")
+
+    def confirm_second_factor(self, name: str, secret: str, typed: str, now_ms: int) -> None:
+        """Put a secret in force once its first code was typed: nobody is locked out by an app that did not take it."""
+        counted = self._count((f"user:{name[:80]}",), now_ms)
+        step = totp.step_of(secret, typed, now_ms, None)
+        if step is None:
+            raise EngineError("bad_code", "the code is wrong; is the clock of your device right?")
+        with self._state.begin() as db:
+            db.execute(update(users).where(users.c.name == name).values(totp=secret, totp_step=step))
+            db.execute(delete(login_failures).where(login_failures.c.id.in_(counted)))
+
+    def _second(self, name: str, secret: str | None, typed: str, now_ms: int) -> bool:
+        """Whether the code is right; a code is taken once, also of two log-ins at the same moment."""
+        if secret is None:
+            return True
+        with self._state.begin() as db:
+            last = db.scalar(select(users.c.totp_step).where(users.c.name == name))
+            step = totp.step_of(secret, typed, now_ms, last)
+            if step is None:
+                return False
+            unused = users.c.totp_step.is_(None) | (users.c.totp_step < step)
+            return db.execute(update(users).where(users.c.name == name, unused).values(totp_step=step)).rowcount == 1
+
+    def log_in(self, name: str, password: str, address: str, now_ms: int, code: str = "") -> str:
+        """A fresh session token. The same error for a wrong name, password or code."""
         user = f"user:{name[:80]}"
         counted = self._count((user, f"address:{address}"), now_ms)
         with self._state.read() as db:
@@ -78,8 +120,8 @@ class Accounts:
                 _hasher.verify(row.password if row else _nobody(), password)
             except Argon2Error:
                 row = None
-        if row is None:
-            raise EngineError("login_failed", "name or password is wrong")
+        if row is None or not self._second(name, row.totp, code, now_ms):
+            raise EngineError("login_failed", "name or password is wrong, or the code is")
         token = secrets.token_urlsafe(32)
         with self._state.begin() as db:
             db.execute(delete(sessions).where(sessions.c.expires_ms < now_ms))
@@ -91,13 +133,16 @@ class Accounts:
 
     def who(self, token: str, now_ms: int) -> User | None:
         query = (
-            select(users.c.name, users.c.roles)
+            select(users.c.name, users.c.roles, users.c.sites, users.c.totp)
             .join(sessions, sessions.c.user == users.c.name)
             .where(sessions.c.token_hash == _hash(token), sessions.c.expires_ms > now_ms)
         )
         with self._state.read() as db:
             row = db.execute(query).first()
-        return User(name=row.name, roles=tuple(row.roles)) if row else None
+        if row is None:
+            return None
+        seen = None if row.sites is None else tuple(row.sites)
+        return User(name=row.name, roles=tuple(row.roles), sites=seen, second_factor=row.totp is not None)
 
     def log_out(self, token: str) -> None:
         with self._state.begin() as db:

@@ -1,5 +1,6 @@
 """What is known of a case, put together for documents: exposures, measures, organisation -> facts -> draft."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from checkvalve.incidents.facts import BreachFacts, Fact, Measure, Organisation,
 from checkvalve.incidents.scope import Scope, scope_of
 from checkvalve.incidents.wording import Wording, wording
 from checkvalve.notifications.documents import document, documents
-from checkvalve.notifications.notification import Notification, Wish, clock_due, draft, from_json
+from checkvalve.notifications.notification import Edit, Notification, Wish, clock_due, draft, from_json
 from checkvalve.regimes.applicability import Profile, applicability
 from checkvalve.regimes.deadline import Place, from_ms, place
 from checkvalve.regimes.law import RegimeError, regimes
@@ -166,7 +167,7 @@ def running_clocks(db: Connection, incident: Incident, now_ms: int) -> list[Runn
     found = []
     for wanted in (d for d in documents().values() if d.id in binding):
         for clock in wanted.clocks:
-            due = clock_due(wanted, clock, incident, place_of(wanted.id, shop))
+            due = clock_due(wanted, clock, incident, place_of(wanted.id, shop, incident.contract_hours.get(wanted.id)))
             if due is not None:
                 met = declined.get(wanted.id, False) or filed.get((wanted.id, clock.id), False)
                 due_ms = int(due.timestamp() * 1000)
@@ -194,14 +195,14 @@ def profile_of(shop: Organisation, more: Particulars) -> Profile:
     )
 
 
-def place_of(document_id: str, shop: Organisation) -> Place | None:
-    """Whose holidays count; a country that has no calendar counts none, which is never later."""
+def place_of(document_id: str, shop: Organisation, contract_hours: int | None = None) -> Place | None:
+    """Whose holidays count, and the hours a contract sets; a country that has no calendar counts none, which is never later."""
     if document_id not in regimes():
         return None
     try:
-        return place(document_id, shop.country or None)
+        return place(document_id, shop.country or None, contract_hours)
     except RegimeError:
-        return None
+        return None if contract_hours is None else Place(contract_hours=contract_hours)
 
 
 def prepare(
@@ -212,8 +213,12 @@ def prepare(
     *,
     wish: Wish | None = None,
     reason: str | None = None,
+    edits: Mapping[str, Edit] | None = None,
 ) -> Notification | None:
-    """A fresh draft with the next version number; None when there is no such case. `reason`: why a notice is withdrawn."""
+    """A fresh draft with the next version number; None when there is no such case. `reason`: why a notice is withdrawn.
+
+    `edits`: what people wrote into it; None: what they wrote into its newest version in that language.
+    """
     incident = cases.load(db, incident_id)
     if incident is None:
         return None
@@ -229,9 +234,17 @@ def prepare(
     wish = replace(
         wish,
         before=_filed_before(db, incident, document_id, wish.lang),
-        where=place_of(document_id, organisation_of(db, incident.site)),
+        where=place_of(document_id, organisation_of(db, incident.site), incident.contract_hours.get(document_id)),
+        edits=edits_of(db, incident_id, document_id, wish.lang) if edits is None else edits,
     )
     return draft(wanted, incident, facts, scope, (db.scalar(known) or 0) + 1, from_ms(now_ms), wish)
+
+
+def edits_of(db: Connection, incident: str, document_id: str, lang: str) -> Mapping[str, Edit]:
+    """What people wrote into the newest version of a document in a language."""
+    of_case = (notifications.c.incident == incident) & (notifications.c.regime == document_id)
+    newest = select(notifications.c.data).where(of_case).order_by(notifications.c.version.desc())
+    return next((from_json(d).edits for d in db.scalars(newest) if d.get("lang", "en") == lang), {})
 
 
 def _filed_before(db: Connection, incident: Incident, document_id: str, lang: str) -> Notification | None:

@@ -3,10 +3,12 @@
     {"contacts": {"owner": {"urls": ["mailtos://…"], "away": [["2026-12-24T00:00:00Z", "2026-12-27T00:00:00Z"]]}},
      "rungs": [{"contacts": ["owner"], "wait_minutes": 10}], "repeat_minutes": 15, "repeats": 4}
 
+`"heartbeat": {"url": "https://…", "minutes": 5}` calls a watch outside that pages people when the calls stop (a dead man's
+switch); `"monthly_test": false` ends the test page that goes out a month after the last.
+
 A contact is a call sign (a role, no name): it stands in the log. Absence is a span; delegation is another contact in the rung.
 """
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +17,11 @@ from typing import Final
 import msgspec
 
 from checkvalve.engine.errors import EngineError
-from checkvalve.engine.settings import Settings, make_private
+from checkvalve.engine.settings import Settings, make_private, write_private
 from checkvalve.incidents.escalation import Rota, Rung
 from checkvalve.regimes.deadline import parse_time
 from checkvalve.regimes.law import RegimeError
-from checkvalve.transports import pages
+from checkvalve.transports import heartbeat, pages
 
 CALL_SIGN: Final = re.compile(r"[a-z0-9_-]{1,32}")
 MAX_BYTES: Final = 262_144
@@ -35,17 +37,27 @@ class RungFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     wait_minutes: int = 10
 
 
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    url: str
+    minutes: int = 5
+
+
 class RotaFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     contacts: dict[str, Contact]
     rungs: list[RungFile]
     repeat_minutes: int = 15
     repeats: int = 4
+    heartbeat: Heartbeat | None = None
+    monthly_test: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paging:
     rota: Rota
     urls: dict[str, tuple[str, ...]]
+    heartbeat: str = ""
+    heartbeat_minutes: int = 5
+    monthly_test: bool = True
 
 
 def path(settings: Settings) -> Path:
@@ -65,14 +77,22 @@ def install(settings: Settings, raw: bytes) -> Paging:
     """Check a rota and put it in force at once."""
     found = read(raw)
     make_private(settings.data)
-    target, fresh = path(settings), path(settings).with_suffix(".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(raw)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(target)
+    write_private(path(settings), raw)
     return found
+
+
+def set_absence(settings: Settings, contact: str, away: list[tuple[str, str]]) -> Paging:
+    """A contact's spans of absence (RFC 3339), in place of those before. EngineError names what is wrong."""
+    try:
+        file = msgspec.json.decode(path(settings).read_bytes(), type=RotaFile)
+    except (FileNotFoundError, msgspec.DecodeError) as error:
+        raise EngineError("no_rota", "nobody would be paged; give a rota with `checkvalve page rota FILE`") from error
+    if contact not in file.contacts:
+        raise EngineError("unknown_contact", f"known: {', '.join(file.contacts)}")
+    contacts = {**file.contacts, contact: msgspec.structs.replace(file.contacts[contact], away=away)}
+    return install(
+        settings, msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(file, contacts=contacts)), indent=1)
+    )
 
 
 def read(raw: bytes) -> Paging:
@@ -92,7 +112,14 @@ def read(raw: bytes) -> Paging:
     away = {n: tuple(_span(n, a) for a in c.away) for n, c in file.contacts.items()}
     rungs = tuple(Rung(contacts=tuple(r.contacts), wait_minutes=r.wait_minutes) for r in file.rungs)
     rota = Rota(rungs=rungs, away=away, repeat_minutes=file.repeat_minutes, repeats=file.repeats)
-    return Paging(rota=rota, urls={n: tuple(c.urls) for n, c in file.contacts.items()})
+    beat = file.heartbeat or Heartbeat(url="")
+    return Paging(
+        rota=rota,
+        urls={n: tuple(c.urls) for n, c in file.contacts.items()},
+        heartbeat=beat.url,
+        heartbeat_minutes=beat.minutes,
+        monthly_test=file.monthly_test,
+    )
 
 
 def _check_rungs(file: RotaFile) -> None:
@@ -100,6 +127,8 @@ def _check_rungs(file: RotaFile) -> None:
         raise _bad("at least one rung, and in each somebody")
     if unknown := sorted({c for r in file.rungs for c in r.contacts} - set(file.contacts)):
         raise _bad(f"a rung names {unknown[0][:32]!r}, who is no contact")
+    if file.heartbeat and (not heartbeat.usable(file.heartbeat.url) or not 1 <= file.heartbeat.minutes <= 1440):
+        raise _bad("a heartbeat has an http or https address and 1 to 1440 minutes")
     waits = [*(r.wait_minutes for r in file.rungs), file.repeat_minutes]
     if not all(1 <= w <= 240 for w in waits) or not 0 <= file.repeats <= 50:
         raise _bad("waits are 1 to 240 minutes, repeats 0 to 50")

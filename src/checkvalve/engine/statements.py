@@ -30,6 +30,25 @@ class Reasoned(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     by: str
 
 
+class Aware(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """When the entity became aware (GDPR Art. 33(1)), of the case or of one law. A correction is added; the first stays."""
+
+    case: str
+    aware_ms: int
+    why: str
+    by: str
+    regime: str | None = None
+
+
+class Contracted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The hours that a contract sets for a notice of this case."""
+
+    case: str
+    regime: str
+    hours: int
+    by: str
+
+
 class Decided(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Whether a regime's notice is given, and why."""
 
@@ -62,7 +81,7 @@ class Entered(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     by: str
 
 
-Statement = Reasoned | Decided | Filed | Entered
+Statement = Reasoned | Aware | Contracted | Decided | Filed | Entered
 
 
 def state(settings: Settings, statement: Statement) -> dict[str, Any]:
@@ -76,6 +95,16 @@ async def stated(core: Core, statement: Statement) -> dict[str, Any]:
     match statement:
         case Reasoned():
             return await _change(core, statement.case, "severity_reasoned", {"reason": statement.reason}, statement.by)
+        case Aware():
+            data: dict[str, Any] = {"aware_ms": statement.aware_ms, "why": statement.why.strip()[:1000]}
+            if statement.regime is not None:
+                data["regime"] = regime(statement.regime).id
+            return await _change(core, statement.case, "aware_set", data, statement.by)
+        case Contracted():
+            if not any(c.contract for c in regime(statement.regime).clocks):
+                raise EngineError("no_contract", f"no contract sets hours for {statement.regime}; see `checkvalve deadline`")
+            hours = {"regime": statement.regime, "hours": statement.hours}
+            return await _change(core, statement.case, "contract_hours_set", hours, statement.by)
         case Decided():
             chosen = {"regime": regime(statement.regime).id, "notify": statement.notify, "reason": statement.reason}
             return await _change(core, statement.case, "notice_decided", chosen, statement.by)

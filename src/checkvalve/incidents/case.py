@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 from checkvalve.events.site import is_exercise
+from checkvalve.regimes.deadline import MAX_CONTRACT_HOURS
 
 STATUSES: Final = ("detection_analysis", "containment", "eradication_recovery", "post_incident", "closed")
 KINDS: Final = (
@@ -23,6 +24,9 @@ KINDS: Final = (
     "aware_set",
     "late_reason_set",
     "severity_reasoned",
+    "contract_hours_set",
+    "letters_ordered",
+    "letters_sent",
     "notice_decided",
     "notice_filed",
     "paged",
@@ -38,6 +42,8 @@ AFTER_CLOSE: Final = (
     "contained",
     "containment_failed",
     "run_finished",
+    "letters_ordered",
+    "letters_sent",
     "notice_decided",
     "notice_filed",
     "paged",
@@ -148,6 +154,16 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Awareness:
+    """When an entity became aware as one law asks it, and who said so. `why` may be empty."""
+
+    at_ms: int
+    by: str
+    why: str
+    entry: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
     """The state of a case. Times in ms since the epoch, UTC."""
 
@@ -184,6 +200,8 @@ class Incident:
     severity_reason: str | None = None
     severity_by: str | None = None
     severity_entry: int | None = None
+    aware_of: dict[str, Awareness] = field(default_factory=dict)  # by regime, where it is not the case's own
+    contract_hours: dict[str, int] = field(default_factory=dict)  # by regime: what a contract sets
     filings: tuple[Filing, ...] = field(default=())
     choices: tuple[Choice, ...] = field(default=())
     drafts: int = 0
@@ -194,6 +212,12 @@ class Incident:
     def aware_or_assumed_ms(self) -> int:
         """Until a person says otherwise, awareness is taken to be the detection: never later than it can have been."""
         return self.aware_ms if self.aware_ms is not None else self.detected_ms
+
+    def awareness(self, regime: str) -> Awareness | None:
+        """What a person stated for this regime, else for the case; None while nobody has."""
+        if regime in self.aware_of or self.aware_ms is None:
+            return self.aware_of.get(regime)
+        return Awareness(at_ms=self.aware_ms, by=self.aware_by or "", why=self.aware_why or "", entry=self.aware_entry)
 
     @property
     def last_closed_ms(self) -> int | None:
@@ -285,6 +309,8 @@ def change(
         raise IncidentError(f"{incident.id} is closed", "Open a new case or add a note")
     if kind == "aware_set":
         _check_awareness(data.get("aware_ms"), at_ms)
+    if kind == "contract_hours_set" and not 0 < data.get("hours", 0) <= MAX_CONTRACT_HOURS:
+        raise IncidentError("that is no number of hours a contract sets", f"Give 1 to {MAX_CONTRACT_HOURS}")
     if kind == "late_reason_set" and not str(data.get("reason", "")).strip():
         raise IncidentError("the reason for the delay is empty", "Say why the notification is late")
     if kind in ("severity_reasoned", "notice_decided") and not str(data.get("reason", "")).strip():
@@ -363,6 +389,22 @@ def _changed(incident: Incident, t: Transition) -> Incident:
             return replace(incident, last_contained_ms=t.at_ms, last_contained_entry=entry)
         case "containment_failed":
             return replace(incident, containment_failed_ms=t.at_ms)
+        case "draft_ready":
+            return replace(incident, drafts=incident.drafts + 1)
+        case "note":
+            return replace(incident, notes=(*incident.notes, t.data["text"]))
+        case _:
+            return _stated(incident, t, entry)
+
+
+def _stated(incident: Incident, t: Transition, entry: int | None) -> Incident:
+    """What a person said."""
+    match t.kind:
+        case "contract_hours_set":
+            return replace(incident, contract_hours={**incident.contract_hours, t.data["regime"]: t.data["hours"]})
+        case "aware_set" if regime := t.data.get("regime"):
+            stated = Awareness(at_ms=t.data["aware_ms"], by=t.by, why=str(t.data.get("why") or ""), entry=entry)
+            return replace(incident, aware_of={**incident.aware_of, regime: stated})
         case "aware_set":
             why = t.data.get("why") or None
             return replace(incident, aware_ms=t.data["aware_ms"], aware_by=t.by, aware_why=why, aware_entry=entry)
@@ -377,10 +419,6 @@ def _changed(incident: Incident, t: Transition) -> Incident:
             names = ("regime", "clock", "version", "reference", "withdrawn")
             filed = Filing(**{n: t.data[n] for n in names}, at_ms=t.data["filed_ms"], by=t.by, entry=entry)
             return replace(incident, filings=(*incident.filings, filed))
-        case "draft_ready":
-            return replace(incident, drafts=incident.drafts + 1)
-        case "note":
-            return replace(incident, notes=(*incident.notes, t.data["text"]))
         case _:  # only the status changes
             return incident
 

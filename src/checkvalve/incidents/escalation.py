@@ -1,18 +1,22 @@
 """Who is to be paged next about a case. Pure: alarms, what was paged, what was acknowledged and the time go in.
 
 Page -> acknowledge -> time-out -> next rung -> all hands, repeated a bounded number of times. An acknowledgement ends the
-alarms of its case that were raised before it; a clock that falls below its next margin is a new alarm. No quiet hours: a
-leak of other people's data is always of the worst kind.
+alarms of its case that were raised before it; a clock that falls below its next margin is a new alarm, and so is a step that
+waits for a person's word. What came of that is told once, to those who were paged for it. No quiet hours: a leak of other
+people's data is always of the worst kind.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from checkvalve.incidents.case import Incident
+from checkvalve.regimes.deadline import SATURDAY, from_ms
 
 MARGINS_H: Final = (24, 12, 6, 3, 1, 0)  # hours left of a clock at which people are told; 0: it has run out
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
+TEST_EVERY_MS: Final = 28 * 24 * HOUR_MS
+TEST_HOURS: Final = range(8, 15)
 GIVE_UP_MS: Final = 24 * HOUR_MS  # an alarm that nobody could be told of for so long is told by the console alone
 
 
@@ -56,14 +60,36 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A step of a playbook that waits for a person's word until `until_ms`, or did. `outcome`: what came of it; None: it waits.
+
+    `role` may answer. `settled`: what follows from the answer is done as well.
+    """
+
+    command: str
+    role: str
+    raised_ms: int
+    until_ms: int
+    outcome: str | None = None
+    settled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
-    """`id` is the same every time it is worked out. `due_ms` is the clock's, where it is about one."""
+    """`id` is the same every time it is worked out. `due_ms` is when time runs out, where it does.
+
+    `told`: it goes once to those who were paged for the alarm named, and climbs no rung.
+    """
 
     id: str
     reason: str
     raised_ms: int
     clock: str = ""
     due_ms: int | None = None
+    command: str = ""
+    role: str = ""
+    outcome: str = ""
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +100,7 @@ class Paged:
     rung: int
     at_ms: int
     reached: bool
+    contacts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +112,9 @@ class Page:
     contacts: tuple[str, ...]
 
 
-def alarms(incident: Incident, clocks: Iterable[Running], now_ms: int) -> list[Alarm]:
+def alarms(incident: Incident, clocks: Iterable[Running], now_ms: int, asked: Iterable[Asked] = ()) -> list[Alarm]:
     """What people have to know of now. Of the margins of a clock only the smallest that has been passed."""
-    found = []
+    found = [alarm for a in asked if (alarm := _approval(a)) is not None]
     if incident.status != "closed":
         found.append(Alarm(id="leak", reason="leak", raised_ms=incident.detected_ms))
         failed_ms = incident.containment_failed_ms
@@ -106,12 +133,42 @@ def alarms(incident: Incident, clocks: Iterable[Running], now_ms: int) -> list[A
     return found
 
 
+def _approval(asked: Asked) -> Alarm | None:
+    waits = Alarm(
+        id=f"approval.{asked.command}",
+        reason="approval",
+        raised_ms=asked.raised_ms,
+        due_ms=asked.until_ms,
+        command=asked.command,
+        role=asked.role,
+    )
+    if asked.outcome is None:
+        return waits
+    if not asked.settled:
+        return None
+    return replace(waits, id=f"answered.{asked.command}", reason="answered", due_ms=None, outcome=asked.outcome, told=waits.id)
+
+
+def page_test_due(last_ms: int | None, now_ms: int) -> bool:
+    """Whether a test page goes out by itself: a month after the last one, by day on a working day (UTC).
+
+    The first is a person's: nobody is paged by a rota that was only just typed in.
+    """
+    if last_ms is None or now_ms < last_ms + TEST_EVERY_MS:
+        return False
+    at = from_ms(now_ms)
+    return at.weekday() < SATURDAY and at.hour in TEST_HOURS
+
+
 def due_pages(
     raised: Iterable[Alarm], paged: Sequence[Paged], acknowledged_ms: Sequence[int], rota: Rota, now_ms: int
 ) -> list[Page]:
     """The pages to send now, at most one for an alarm."""
     found = []
     for alarm in raised:
+        if alarm.told:
+            found += _told(alarm, paged)
+            continue
         mine = sorted((p for p in paged if p.alarm == alarm.id), key=lambda p: p.at_ms)
         if mine and any(at >= mine[0].at_ms for at in acknowledged_ms):
             continue
@@ -119,6 +176,15 @@ def due_pages(
         if rung is not None and (contacts := rota.present(rung, now_ms)):
             found.append(Page(alarm=alarm, rung=rung, contacts=contacts))
     return found
+
+
+def _told(alarm: Alarm, paged: Sequence[Paged]) -> list[Page]:
+    """To those who were paged for what this answers, once."""
+    before = [p for p in paged if p.alarm == alarm.told and p.contacts]
+    if not before or any(p.alarm == alarm.id for p in paged):
+        return []
+    contacts = tuple(dict.fromkeys(c for p in before for c in p.contacts))
+    return [Page(alarm=alarm, rung=before[-1].rung, contacts=contacts)]
 
 
 def _next_rung(mine: Sequence[Paged], rota: Rota, now_ms: int) -> int | None:

@@ -1,7 +1,7 @@
 """One version of one document for one obligation: each field filled with its provenance, or listed as missing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from math import floor
 from typing import Any, Final, Literal
@@ -10,11 +10,11 @@ from checkvalve.events.site import is_exercise
 from checkvalve.incidents.case import Incident
 from checkvalve.incidents.facts import BreachFacts, Fact
 from checkvalve.incidents.scope import Scope
-from checkvalve.incidents.wording import wording
+from checkvalve.incidents.wording import Wording, wording
 from checkvalve.notifications.documents import Document
 from checkvalve.notifications.letters import Letter, letters, question
 from checkvalve.regimes.deadline import Place, deadline, from_ms, rfc3339
-from checkvalve.regimes.law import ClockRule, RegimeError
+from checkvalve.regimes.law import SHOWN, ClockRule, RegimeError
 
 # Control characters, and marks that reverse the reading direction: a plugin's name must not rewrite the line it stands in.
 _DIRECTION = (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029, 0xFFFE, 0xFFFF)
@@ -42,6 +42,16 @@ BACKGROUND: Final = (
     "severity_worst_case",
     "severity_reason",
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """What a person wrote into a field in place of `over`, which the log had given then. `by`: "user:<name>"."""
+
+    value: str | list[str]
+    over: str | list[str] | None
+    by: str
+    at_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +88,7 @@ class Notification:
     letters: tuple[Letter, ...] = ()
     changed: tuple[str, ...] = ()  # fields whose value is not that of the last filing
     review: str | None = None  # the date by which the law was to be reviewed, once it has passed
+    edits: Mapping[str, Edit] = field(default_factory=dict)  # by field, and by letter_key
     exercise: bool = False  # of a made-up shop: every form says so
 
     @property
@@ -107,6 +118,7 @@ class Notification:
             "missing": [{"id": m.id, "article": m.article, "question": m.question} for m in self.missing],
             "background": [_line_json(line) for line in self.background],
             "letters": [letter.as_json() for letter in self.letters],
+            "edits": {name: asdict(edit) for name, edit in self.edits.items()},
         }
 
 
@@ -119,6 +131,7 @@ class Wish:
     stage: Stage | None = None
     before: Notification | None = None
     where: Place | None = None
+    edits: Mapping[str, Edit] = field(default_factory=dict)
 
 
 def draft(
@@ -138,13 +151,14 @@ def draft(
     refiled = any(clock is not None and f.clock == clock.id for f in filed)
     if wish.stage == "withdrawn" and not filed:
         raise RegimeError(f"no {document.id} of {incident.id} was filed", "Withdraw only what was filed")
-    start, named = _start(clock, incident)
+    start, named = _start(document.id, clock, incident)
     due = _due(document, clock, start, wish.where)
     late = due is not None and now > due
     wanted = [(f.id, f.article, f.fact) for f in document.asked(clock, late=late)]
     if wish.stage == "withdrawn":
         wanted.insert(0, ("withdraw_reason", clock.article if clock else "", "withdraw_reason"))
-    lines = tuple(_line(i, article, question(fact, words), facts.get(fact)) for i, article, fact in wanted)
+    given = (_line(i, article, question(fact, words), facts.get(fact)) for i, article, fact in wanted)
+    lines = tuple(_edited(line, wish.edits.get(line.id), words) for line in given)
     whole = all(line.status != "missing" for line in lines)
     stage = wish.stage or ("supplementary" if refiled else "complete" if whole else "initial")
     return Notification(
@@ -164,14 +178,17 @@ def draft(
         lang=wish.lang,
         stage=stage,
         clock=clock.id if clock else None,
-        letters=tuple(_clean_letter(letter) for letter in letters(document.id, facts, scope, words)),
+        letters=tuple(
+            _edited_letter(_clean_letter(letter), wish.edits) for letter in letters(document.id, facts, scope, words)
+        ),
         changed=_changes(lines, wish.before),
         review=document.review_by.isoformat() if document.review_by and now.date() > document.review_by else None,
+        edits=wish.edits,
         exercise=is_exercise(incident.site),
     )
 
 
-def _start(clock: ClockRule | None, incident: Incident) -> tuple[int | None, str]:
+def _start(regime: str, clock: ClockRule | None, incident: Incident) -> tuple[int | None, str]:
     """When the clock started (ms) and after which of the labels.counted_* it is named; None when it has not."""
     match clock.start_event if clock else "":
         case "after_notification_submitted":
@@ -184,12 +201,18 @@ def _start(clock: ClockRule | None, incident: Incident) -> tuple[int | None, str
         case "request_by_authority" | "":
             return None, "filing"
         case _:  # awareness: of controller, processor, entity or manufacturer
-            return incident.aware_or_assumed_ms, "detection" if incident.aware_ms is None else "stated"
+            stated = incident.awareness(regime)
+            return (incident.detected_ms, "detection") if stated is None else (stated.at_ms, "stated")
+
+
+def clock_start(document: Document, clock: ClockRule, incident: Incident) -> tuple[int | None, str]:
+    """(ms, detection | stated | suspicion | filing): what this clock of the case counts from; None when it has not started."""
+    return _start(document.id, clock, incident)
 
 
 def clock_due(document: Document, clock: ClockRule, incident: Incident, where: Place | None = None) -> datetime | None:
     """When this clock of the case ends; None while it has no end or has not started."""
-    return _due(document, clock, _start(clock, incident)[0], where)
+    return _due(document, clock, _start(document.id, clock, incident)[0], where)
 
 
 def _due(document: Document, clock: ClockRule | None, start: int | None, where: Place | None) -> datetime | None:
@@ -221,6 +244,61 @@ def _line(field: str, article: str, question: str, fact: Fact | None) -> Line:
         provenance=_plain(fact.provenance) if fact else "no such fact was derived",
         entries=fact.entries if fact else (),
     )
+
+
+def _edited(line: Line, edit: Edit | None, words: Wording) -> Line:
+    """A person's words stand; where the log says something else by now than what they replaced, they want confirmation."""
+    if edit is None:
+        return line
+    said = words.say("sources.edited", who=edit.by.removeprefix("user:"), at=rfc3339(from_ms(edit.at_ms)))
+    if edit.over == line.value:
+        return replace(line, status="known", value=edit.value, provenance=said)
+    now = line.value if isinstance(line.value, str) else "; ".join(line.value or ())
+    return replace(
+        line, status="assumed", value=edit.value, provenance=f"{said}; {words.say('sources.edited_since', now=now or '–')}"
+    )
+
+
+def letter_key(to: str) -> str:
+    """The name under which the edit of a letter is kept: its subject is the first text, its paragraphs follow."""
+    return f"letter:{to}"
+
+
+def _edited_letter(letter: Letter, edits: Mapping[str, Edit]) -> Letter:
+    edit = edits.get(letter_key(letter.to))
+    if edit is None or not isinstance(edit.value, list) or not edit.value:
+        return letter
+    return replace(letter, subject=edit.value[0], paragraphs=tuple(edit.value[1:]))
+
+
+def letter_text(letter: Letter) -> list[str]:
+    """A letter as its edit holds it: the subject, then the paragraphs, an item of a list being one."""
+    parts = [p if isinstance(p, list) else [p] for p in letter.paragraphs]
+    return [letter.subject, *(text for part in parts for text in part)]
+
+
+def texts_of(n: Notification) -> dict[str, str | list[str] | None]:
+    """What stands in the document, by field and letter_key."""
+    return {line.id: line.value for line in n.lines} | {letter_key(a.to): letter_text(a) for a in n.letters}
+
+
+def edited(
+    plain: Notification, before: Mapping[str, Edit], given: Mapping[str, str | list[str]], by: str, at_ms: int
+) -> dict[str, Edit]:
+    """The edits with what a person changed. `plain` is the draft without any; emptied, a field goes back to what the log says.
+
+    RegimeError for a field that the document does not have.
+    """
+    logged, found = texts_of(plain), dict(before)
+    if unknown := sorted(set(given) - set(logged)):
+        raise RegimeError(f"{plain.regime} has no field {unknown[0][:SHOWN]!r}", f"Known: {', '.join(logged)}")
+    for name, value in given.items():
+        cleaned = _clean(value)
+        if not cleaned or cleaned == logged[name]:
+            found.pop(name, None)
+        elif name not in before or cleaned != before[name].value:
+            found[name] = Edit(value=cleaned, over=logged[name], by=by, at_ms=at_ms)
+    return found
 
 
 def _clean(value: str | list[str] | None) -> str | list[str] | None:
@@ -262,6 +340,7 @@ def from_json(body: Mapping[str, Any]) -> Notification:
         letters=tuple(
             Letter(to=raw["to"], subject=raw["subject"], paragraphs=tuple(raw["paragraphs"])) for raw in body.get("letters", ())
         ),
+        edits={name: Edit(**edit) for name, edit in body.get("edits", {}).items()},
         lines=tuple(line(r) for r in body["fields"]),
         background=tuple(line(r) for r in body["background"]),
     )

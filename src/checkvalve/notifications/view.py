@@ -24,6 +24,7 @@ def view(n: Notification) -> dict[str, Any]:
     words = wording(n.lang)
     shown = {
         "lang": n.lang,
+        "origin_tag": f"{n.incident}:{n.regime}:{n.lang}:{n.version}",
         "document": words.say("labels.document", incident=n.incident),
         "heading": _heading(n, words),
         "meta": [
@@ -42,9 +43,14 @@ def view(n: Notification) -> dict[str, Any]:
         "sections": [
             {
                 "heading": words.say("labels.asked" if n.letters else "labels.fields"),
+                "editable": True,
                 "lines": [_line(line, n, words) for line in n.lines],
             },
-            {"heading": words.say("labels.background"), "lines": [_line(line, n, words) for line in n.background]},
+            {
+                "heading": words.say("labels.background"),
+                "editable": False,
+                "lines": [_line(line, n, words) for line in n.background],
+            },
         ],
         "origin": words.say("labels.origin"),
     }
@@ -86,6 +92,7 @@ def _line(line: Line, n: Notification, words: Wording) -> dict[str, Any]:
     source = "; ".join(s for s in (line.provenance, entries_text(line.entries, words)) if s)
     said = words.say("labels.source", source=source)
     return {
+        "id": line.id,
         "question": line.question,
         "article": words.article(line.article) if line.article else "",
         "status": line.status,

@@ -418,6 +418,9 @@ users = Table(
     Column("password", String, nullable=False),  # argon2id
     Column("roles", JSON, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
+    Column("sites", JSON(none_as_null=True), nullable=True),  # the shops this person sees; null: every shop
+    Column("totp", String, nullable=True),  # the secret of the second factor, base32
+    Column("totp_step", BigInteger, nullable=True),  # of the last code taken: none is taken twice
 )
 
 sessions = Table(

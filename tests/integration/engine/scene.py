@@ -29,6 +29,7 @@ from tests.wire.sensor import Sensor
 from checkvalve.engine import offline
 from checkvalve.engine.core import Core, open_core
 from checkvalve.engine.settings import Settings, load_settings, save_settings
+from checkvalve.engine.surroundings import Surroundings
 from checkvalve.events import event as ocsf
 from checkvalve.store.state import open_state
 from checkvalve.web.app import build_app
@@ -180,10 +181,10 @@ class Running(Protocol):
 
 
 class CoreHere:
-    """Core in this process, so that a moved clock moves it too."""
+    """Core in this process. `moved`: how far its clock is moved forward, in ms."""
 
-    def __init__(self, data: Path) -> None:
-        self.data, self.port = data, free_port()
+    def __init__(self, data: Path, moved: list[int] | None = None) -> None:
+        self.data, self.port, self._moved = data, free_port(), [0] if moved is None else moved
 
     @property
     def url(self) -> str:
@@ -192,7 +193,8 @@ class CoreHere:
     def start(self) -> "CoreHere":
         settings = Settings(data=self.data, listen=f"127.0.0.1:{self.port}", public_url=self.url, sync_seconds=0.5)
         save_settings(settings)
-        self.core: Core = open_core(settings)
+        moved = self._moved
+        self.core: Core = open_core(settings, Surroundings(now_ms=lambda: time.time_ns() // 1_000_000 + moved[0]))
         config = uvicorn.Config(build_app(self.core), host="127.0.0.1", port=self.port, log_level="warning")
         config.timeout_graceful_shutdown = 2
         self._server = uvicorn.Server(config)

@@ -1,12 +1,15 @@
 """What people state about a case, and the documents that follow, against a real installation and a running core."""
 
+import io
 import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import docx
 import pytest
+from docx.oxml.ns import qn
 from tests.integration.engine import log
 from tests.integration.engine.scene import Scene, scene
 from tests.wire.core_process import CoreProcess
@@ -14,7 +17,8 @@ from tests.wire.core_process import CoreProcess
 from checkvalve.cli.main import run
 from checkvalve.engine import queries
 from checkvalve.notifications.documents import documents
-from checkvalve.notifications.notification import Wish
+from checkvalve.notifications.notification import Wish, from_json
+from checkvalve.notifications.render import render_docx
 from checkvalve.store.state import open_state
 
 PARTICULARS = {
@@ -165,3 +169,60 @@ def test_a_replay_gives_the_same_filings_reasons_and_particulars(desk: Desk, tmp
     assert again["incidents"] == before["incidents"]
     assert again["organisation"] == before["organisation"]
     assert again["notifications"] == before["notifications"]
+
+
+# --- what people write -----------------------------------------------------------------------------------------------
+
+
+def test_an_edited_word_file_comes_back_as_a_version_and_stands_in_the_next_draft(desk: Desk) -> None:
+    file = desk.home / "draft.docx"
+    state = open_state(desk.staged.core.data / "state.db")
+    found = queries.notice(state, desk.case, "gdpr_art33")
+    state.close()
+    assert found is not None
+    data = render_docx(from_json(found.data))
+    file.write_bytes(data)
+    same = desk.ask("notice", "edited", desk.case, str(file))
+    assert (same["regime"], same["changed"]) == ("gdpr_art33", [])
+    document = docx.Document(io.BytesIO(data))
+    for control in document.element.body.iter(qn("w:sdt")):
+        if control.find(f"{qn('w:sdtPr')}/{qn('w:tag')}").get(qn("w:val")) == "field:consequences":
+            for number, text in enumerate(control.iter(qn("w:t"))):
+                text.text = "" if number else "Counsel sees none."
+    document.save(str(file))
+    kept = desk.ask("notice", "edited", desk.case, str(file))
+    assert kept["changed"] == ["consequences"] and kept["version"] == same["version"] + 1
+    (line,) = [f for f in desk.ask("notice", "draft", desk.case)["fields"] if f["id"] == "consequences"]
+    assert (line["value"], line["status"]) == (["Counsel sees none."], "known") and "written by cli" in line["provenance"]
+    (other,) = [f for f in desk.ask("notice", "draft", desk.case, "--lang", "de")["fields"] if f["id"] == "consequences"]
+    assert other["value"] != ["Counsel sees none."], "words of one language are not put into another's"
+
+
+def test_a_file_of_another_case_or_none_of_ours_is_refused_and_changes_nothing(desk: Desk) -> None:
+    before = desk.ask("notice", "draft", desk.case)["version"]
+    file = desk.home / "other.docx"
+    file.write_bytes(b"PK\x03\x04 nothing of ours")
+    assert "no Word document" in desk.ask("notice", "edited", desk.case, str(file), exit_code=2)
+    assert desk.ask("notice", "draft", desk.case)["version"] == before
+
+
+def test_awareness_of_one_law_moves_its_clock_alone(desk: Desk) -> None:
+    desk.ask("case", "aware", desk.case, "--at", "2026-01-05T10:00:00Z", "--why", "A customer called.")
+    desk.ask("case", "aware", desk.case, "--at", "2026-01-06T10:00:00Z", "--regime", "nis2_art23")
+    draft = desk.ask("notice", "draft", desk.case)
+    assert draft["due_utc"] == "2026-01-08T10:00:00Z"
+    assert desk.ask("notice", "draft", desk.case, "--regime", "nis2_art23")["due_utc"] == "2026-01-07T10:00:00Z"
+    stated = [t["data"] for t in desk.ask("case", "show", desk.case)["transitions"] if t["kind"] == "aware_set"]
+    desk.ask("case", "aware", desk.case, "--at", "2026-01-05T12:00:00Z", "--why", "It was noon.")
+    again = [t["data"] for t in desk.ask("case", "show", desk.case)["transitions"] if t["kind"] == "aware_set"]
+    assert again[:-1] == stated, "what was said first stays on record"
+    assert desk.ask("notice", "draft", desk.case)["due_utc"] == "2026-01-08T12:00:00Z"
+
+
+def test_the_hours_of_a_contract_are_a_clock_of_the_case(desk: Desk) -> None:
+    assert desk.ask("notice", "draft", desk.case, "--regime", "gdpr_art33_2")["due_utc"] is None
+    desk.ask("case", "hours", desk.case, "24", "--regime", "gdpr_art33_2")
+    due = desk.ask("notice", "draft", desk.case, "--regime", "gdpr_art33_2")
+    assert due["due_utc"] == "2026-01-06T12:00:00Z" and due["hours_left"] < 0
+    assert "no contract sets hours" in desk.ask("case", "hours", desk.case, "24", "--regime", "gdpr_art33", exit_code=2)
+    assert "number of hours" in desk.ask("case", "hours", desk.case, "0", exit_code=2)

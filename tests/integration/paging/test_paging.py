@@ -14,7 +14,6 @@ from tests.integration.engine.scene import CoreHere, Scene, scene, wait
 from tests.integration.paging.conftest import Mailbox, Webhook
 
 from checkvalve.cli.main import run
-from checkvalve.engine import core as core_module
 from checkvalve.engine import paging, paging_rota
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.settings import load_settings
@@ -33,7 +32,6 @@ def rota(*rungs: tuple[str, list[str]], wait_minutes: int = 10) -> bytes:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """How far core's clock is moved forward, in ms."""
     moved = [0]
-    monkeypatch.setattr(core_module, "now_ms", lambda: time.time_ns() // 1_000_000 + moved[0])
     monkeypatch.setattr(paging, "LOOK_S", 0.1)
     return iter([moved])
 
@@ -47,7 +45,7 @@ def test_a_leak_climbs_the_rungs_over_mail_and_webhook_until_somebody_presses_th
     tmp_path: Path, mailbox: Mailbox, webhook: Webhook, clock: Iterator[list[int]]
 ) -> None:
     moved = next(clock)
-    with scene(CoreHere(tmp_path / "data")) as staged:
+    with scene(CoreHere(tmp_path / "data", moved)) as staged:
         settings = load_settings(staged.core.data)
         paging_rota.install(settings, rota(("owner", [mailbox.url]), ("agency", [webhook.url])))
         staged.leak(0, 1)
@@ -91,9 +89,9 @@ def test_a_leak_climbs_the_rungs_over_mail_and_webhook_until_somebody_presses_th
 def test_a_channel_that_fails_is_said_and_the_next_rung_is_not_kept_waiting(
     tmp_path: Path, mailbox: Mailbox, webhook: Webhook, clock: Iterator[list[int]]
 ) -> None:
-    next(clock)
+    moved = next(clock)
     mailbox.refuse = True
-    with scene(CoreHere(tmp_path / "data")) as staged:
+    with scene(CoreHere(tmp_path / "data", moved)) as staged:
         paging_rota.install(load_settings(staged.core.data), rota(("owner", [mailbox.url]), ("agency", [webhook.url])))
         staged.leak(0)
         wait(lambda: webhook.posts, "the agency is paged at once")
@@ -108,7 +106,7 @@ def test_a_running_out_limit_is_a_new_alarm_although_the_leak_was_acknowledged(
     tmp_path: Path, webhook: Webhook, clock: Iterator[list[int]]
 ) -> None:
     moved = next(clock)
-    with scene(CoreHere(tmp_path / "data")) as staged:
+    with scene(CoreHere(tmp_path / "data", moved)) as staged:
         paging_rota.install(load_settings(staged.core.data), rota(("owner", [webhook.url])))
         staged.leak(0)
         wait(lambda: webhook.posts, "the owner is paged")
@@ -122,7 +120,7 @@ def test_a_running_out_limit_is_a_new_alarm_although_the_leak_was_acknowledged(
 
 def test_links_that_were_not_made_here_or_are_old_do_nothing(tmp_path: Path, clock: Iterator[list[int]]) -> None:
     moved = next(clock)
-    with scene(CoreHere(tmp_path / "data")) as staged:
+    with scene(CoreHere(tmp_path / "data", moved)) as staged:
         assert isinstance(staged.core, CoreHere)
         token = paging.acknowledge_token(staged.core.core, "INC-2026-0001", "leak", "owner")
         head, body, signature = token.split(".")

@@ -15,7 +15,7 @@ from checkvalve.detection.register import Register
 from checkvalve.detection.types import Exposure, Finding
 from checkvalve.events.pseudonym import identifiers
 from checkvalve.gateway.control import Caller, Hold, Mode, Policy
-from checkvalve.gateway.framing import MAX_BODY, MAX_EVENT, Framer
+from checkvalve.gateway.framing import MAX_BODY, MAX_EVENT, Framer, readable_codings
 from checkvalve.gateway.inspection import ENDING_TEXT, MARK, Inspection, held_from
 from checkvalve.gateway.shapes import APIS, CHAT, Api
 
@@ -418,3 +418,102 @@ def test_no_bytes_raise_and_plain_ones_pass_unchanged(body: bytes, kind: str, en
         assert whole.sent == bytewise.sent
     if not encoding:
         assert run([body], kind).sent == body
+
+
+@given(st.lists(st.integers(0, 400), max_size=8))
+def test_every_member_of_a_gzip_is_read_and_what_comes_before_it_breaks(cuts: list[int]) -> None:
+    text = json.dumps({"choices": [{"index": 0, "message": {"content": "Order of Anna Schmidt"}}]}).encode()
+    members = gzip.compress(text[:20]) + gzip.compress(text[20:])
+    for body, readable in ((members, True), (members + b"rubbish", False), (gzip.compress(text) + bytes(8), False)):
+        answer = run(cut(body, cuts), JSON, "gzip")
+        assert answer.seen.shown == [("customer:7", "name")]
+        assert answer.framer.readable is readable
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_lines_of_a_stream_may_end_as_the_standard_allows_and_a_mark_may_come_first(end: bytes) -> None:
+    body = b"\xef\xbb\xbf" + tokens("Order of Anna Schmidt.", 22).replace(b"\n", end)
+    for kind in (SSE, ""):
+        for size in (1, 7, 1000):
+            answer = run([body[i : i + size] for i in range(0, len(body), size)], kind)
+            assert (answer.inspection.completion, answer.sent) == ("Order of Anna Schmidt.", body)
+            assert answer.seen.shown == [("customer:7", "name")]
+
+
+def test_only_codings_that_are_read_are_asked_for() -> None:
+    assert readable_codings(b"br;q=1.0, gzip;q=0.8, *;q=0.1") == b"gzip;q=0.8"
+    assert readable_codings(b"GZIP,deflate , zstd") == b"GZIP, deflate"
+    assert readable_codings(b"br, zstd") == readable_codings(b"") == b"identity"
+
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "chat": {"choices": [{"index": 0, "delta": {"content": "{}"}}]},
+    "completion": {"choices": [{"index": 0, "text": "{}"}]},
+    "response": {"type": "response.output_text.delta", "item_id": "m", "output_index": 0, "content_index": 0, "delta": "{}"},
+    "messages": {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "{}"}},
+    "ollama chat": {"model": "m", "message": {"role": "assistant", "content": "{}"}, "done": False},
+    "ollama generate": {"model": "m", "response": "{}", "done": False},
+    "llama": {"index": 0, "content": "{}", "stop": False},
+    "reasoning": {"choices": [{"index": 0, "delta": {"reasoning_content": "{}"}}]},
+    "reasoning of vLLM": {"choices": [{"index": 0, "delta": {"reasoning": "{}"}}]},
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("path", ["chat/completions", "api/chat", "invocations"])
+def test_an_answer_is_read_by_its_shape_whatever_was_asked(shape: str, path: str) -> None:
+    """llama.cpp answers OpenAI's shapes under Ollama's path; a path is the caller's choice."""
+    text = "Order of Anna Schmidt, and more of it."
+    pieces = [text[i : i + 4] for i in range(0, len(text), 4)]
+    lines = [json.dumps(SHAPES[shape]).replace("{}", p).encode() for p in pieces]
+    stream = b"".join(b"data: " + line + b"\n\n" for line in lines)
+    answer = run(cut(stream, [3, 50, 51, 200]), api=APIS[path])
+    assert answer.inspection.completion == text
+    assert answer.seen.shown == [("customer:7", "name")]
+    redacted = run([stream], api=APIS[path], mode="redact")
+    assert redacted.inspection.completion == f"Order of {MARK}, and more of it."
+    ended = run([stream], api=APIS[path], mode="cut")
+    last = [json.loads(e[5:]) for e in ended.sent.split(b"\n\n") if e.startswith(b"data: {")][-1]
+    assert ENDING_TEXT in ended.sent.decode()
+    assert last.keys() & SHAPES[shape].keys(), "it ends in the shape it began"
+
+
+def test_while_answers_are_held_what_no_interface_names_is_looked_at_too() -> None:
+    answer: dict[str, Any] = {
+        "choices": [{"index": 0, "message": {"content": "fine", "annotations": [{"title": "Anna Schmidt"}]}}]
+    }
+    body = json.dumps({**answer, "prompt_text": "for zoe@example.org", "id": "chatcmpl-1"}).encode()
+    sent = json.loads(run([body], JSON, mode="redact").sent)
+    assert sent["choices"][0]["message"]["annotations"] == [{"title": MARK}]
+    assert (sent["prompt_text"], sent["id"]) == (f"for {MARK}", "chatcmpl-1")
+    assert run([json.dumps("Anna Schmidt").encode()], JSON, mode="redact").inspection.ended
+    deep = b'{"x":' * 600 + b'"Anna Schmidt"' + b"}" * 600
+    assert b"Anna" not in run([deep], JSON, mode="redact").sent
+    error = b'{"error": {"message": "no such thing as zoe@example.org", "type": "BadRequestError", "code": 400}}'
+    assert b"zoe" not in run([error], JSON, mode="redact").sent
+
+
+def test_a_number_in_a_tool_call_is_looked_at() -> None:
+    call = {"function": {"name": "call", "arguments": {"phone": 3023125123, "times": 3}}}
+    body = json.dumps({"model": "m", "message": {"role": "assistant", "content": "", "tool_calls": [call]}, "done": True})
+    answer = run([body.encode()], JSON, api=APIS["api/chat"], mode="redact")
+    arguments = json.loads(answer.sent)["message"]["tool_calls"][0]["function"]["arguments"]
+    assert arguments == {"phone": MARK, "times": 3}
+
+
+def test_tokens_that_come_after_what_was_taken_out_do_not_tell_it() -> None:
+    lines: list[dict[str, Any]] = [
+        {"response": "Anna Schmidt "},
+        {"response": "and all the others "},
+        {"response": "", "context": [7, 8]},
+    ]
+    body = b"".join(json.dumps({"model": "m", **line}).encode() + b"\n" for line in lines)
+    answer = run([body], NDJSON, api=APIS["api/generate"], mode="redact")
+    assert [json.loads(line).get("context") for line in answer.sent.splitlines()] == [None, None, []]
+
+
+def test_an_order_for_one_category_lets_the_others_flow() -> None:
+    policy = Policy(mode="cut", holds=frozenset({Hold(mode="redact", category="name"), Hold(mode="cut", category="email")}))
+    answer = run([tokens("Anna Schmidt has +49 30 23125123 and anna.schmidt@example.de.")], policy=policy)
+    assert said(answer.sent) == f"{MARK} has +49 30 23125123 and {ENDING_TEXT}"
+    assert sorted(answer.seen.shown) == [("customer:7", "phone")]

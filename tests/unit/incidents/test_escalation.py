@@ -8,7 +8,21 @@ from hypothesis import strategies as st
 
 from checkvalve.engine.paging import REASONS
 from checkvalve.incidents.case import Incident
-from checkvalve.incidents.escalation import HOUR_MS, MINUTE_MS, Alarm, Page, Paged, Rota, Rung, Running, alarms, due_pages
+from checkvalve.incidents.escalation import (
+    HOUR_MS,
+    MINUTE_MS,
+    Alarm,
+    Asked,
+    Page,
+    Paged,
+    Rota,
+    Rung,
+    Running,
+    alarms,
+    due_pages,
+    page_test_due,
+)
+from checkvalve.regimes.deadline import parse_time
 
 START = 1_790_000_000_000
 ROTA = Rota(
@@ -101,7 +115,53 @@ def test_data_shown_after_the_closing_is_an_alarm_of_its_own(incident: Incident)
 
 
 def test_every_reason_to_page_has_its_words() -> None:
-    assert set(REASONS) == {"leak", "containment_failed", "reopened", "clock_margin", "clock_over", "test"}
+    reasons = {"leak", "containment_failed", "reopened", "clock_margin", "clock_over", "approval", "answered", "test"}
+    assert set(REASONS) == reasons
+
+
+WAITS = Asked(command="INC-2026-0001.run1.3", role="wordpress_admin", raised_ms=START, until_ms=START + HOUR_MS)
+
+
+def test_a_step_that_waits_for_a_word_is_an_alarm_although_the_leak_was_acknowledged(incident: Incident) -> None:
+    raised = alarms(incident, [], START, [WAITS])
+    (waiting,) = [a for a in raised if a.reason == "approval"]
+    assert (waiting.role, waiting.due_ms) == ("wordpress_admin", START + HOUR_MS)
+    leak = Paged(alarm="leak", rung=0, at_ms=START - HOUR_MS, reached=True)
+    pages = due_pages(raised, [leak], [START - MINUTE_MS], ROTA, START)
+    assert [p.alarm.id for p in pages] == ["approval.INC-2026-0001.run1.3"]
+
+
+def test_what_came_of_a_step_is_told_once_to_those_who_were_paged_for_it(incident: Incident) -> None:
+    answered = replace(WAITS, outcome="approved; the step is done")
+    assert "approval" not in {a.reason for a in alarms(incident, [], START, [answered])}, "nobody is asked any more"
+    assert "answered" not in {a.reason for a in alarms(incident, [], START, [answered])}, "the step is still under way"
+    raised = [a for a in alarms(incident, [], START, [replace(answered, settled=True)]) if a.reason == "answered"]
+    asked = [
+        Paged(alarm="approval.INC-2026-0001.run1.3", rung=r, at_ms=START + r, reached=True, contacts=who)
+        for r, who in ((0, ("first",)), (1, ("second", "third")))
+    ]
+    (page,) = due_pages(raised, asked, [START + 9], ROTA, START + 10)
+    assert page.contacts == ("first", "second", "third")
+    told = Paged(alarm=page.alarm.id, rung=page.rung, at_ms=START + 10, reached=True, contacts=page.contacts)
+    assert due_pages(raised, [*asked, told], [], ROTA, START + 9 * HOUR_MS) == []
+    assert due_pages(raised, [], [], ROTA, START + 10) == [], "who was not paged for it is not told"
+
+
+# 2026-09-21 is a Monday.
+@pytest.mark.parametrize(
+    ("last_days", "at", "due"),
+    [
+        (None, "2026-09-21T09:00:00Z", False),
+        (27, "2026-09-21T09:00:00Z", False),
+        (28, "2026-09-21T09:00:00Z", True),
+        (40, "2026-09-21T07:59:59Z", False),
+        (40, "2026-09-21T15:00:00Z", False),
+        (40, "2026-09-20T09:00:00Z", False),
+    ],
+)
+def test_a_test_page_goes_out_a_month_after_the_last_by_day_on_a_working_day(last_days: int | None, at: str, due: bool) -> None:
+    now = int(parse_time(at).timestamp() * 1000)
+    assert page_test_due(None if last_days is None else now - last_days * 24 * HOUR_MS, now) is due
 
 
 @given(

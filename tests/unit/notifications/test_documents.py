@@ -6,6 +6,7 @@ import re
 import docx
 import pypdf
 import pytest
+from docx.oxml.ns import qn
 from tests.unit.notifications.sample import HOUR, SHOP, START, incident, prepare
 
 from checkvalve.incidents import case
@@ -28,7 +29,7 @@ def plain(text: str) -> str:
 
 
 def in_docx(data: bytes) -> str:
-    return plain("".join(p.text for p in docx.Document(io.BytesIO(data)).paragraphs))
+    return plain("".join(t.text or "" for t in docx.Document(io.BytesIO(data)).element.body.iter(qn("w:t"))))
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

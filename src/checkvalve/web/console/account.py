@@ -24,7 +24,8 @@ async def login(request: Request) -> Response:
     name, after = form.get("name", ""), own_path(form.get("next", "/"))
     address = request.client.host if request.client else "unknown"
     try:
-        token = await run_in_threadpool(core.accounts.log_in, name, form.get("password", ""), address, core.now_ms())
+        password, code = form.get("password", ""), form.get("code", "").strip()
+        token = await run_in_threadpool(core.accounts.log_in, name, password, address, core.now_ms(), code)
     except EngineError as error:
         nobody = not await run_in_threadpool(core.accounts.names)
         headers = {"Retry-After": str(error.retry_after)} if error.retry_after else None

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -10,7 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from checkvalve.engine import decisions, queries
-from checkvalve.engine.views import Case
+from checkvalve.engine.accounts import User
+from checkvalve.engine.views import Case, Overview
 from checkvalve.incidents.facts import Organisation
 from checkvalve.notifications.notification import from_json
 from checkvalve.notifications.render import render_html, render_json, render_pdf
@@ -36,7 +38,7 @@ def show(visit: Visit, template: str, *, status: int = 200, **context: Any) -> R
 
 
 def overview(visit: Visit) -> Response:
-    found = queries.overview(visit.core.state)
+    found = _seen(visit.user, queries.overview(visit.core.state))
     sensors = [s for shop in found.shops for s in shop.sensors] + list(found.gateways)
     asked = visit.core.worker.shops
     state_of = {s.keyid: present.sensor_state(s, asked.get(s.site or ""), s.site in asked, visit.now_ms) for s in sensors}
@@ -50,6 +52,19 @@ def overview(visit: Visit) -> Response:
         refresh=None if "pause" in visit.query else CLOCK_S,
         state_of=state_of,
         watching=answers.watching(found, {tone for tone, _ in state_of.values()}, visit.now_ms),
+    )
+
+
+def _seen(user: User, found: Overview) -> Overview:
+    """What this person sees of it: everything, or their own shops and no gateway, which may serve others as well."""
+    if user.sites is None:
+        return found
+    return replace(
+        found,
+        open=tuple(c for c in found.open if user.sees(c.incident.site)),
+        closed=tuple(c for c in found.closed if user.sees(c.incident.site)),
+        shops=tuple(s for s in found.shops if user.sees(s.site)),
+        gateways=(),
     )
 
 
@@ -270,7 +285,7 @@ ORGANISATION_FIELDS = {
 
 async def organisation(visit: Visit) -> Response:
     """Who the controller is, for the drafts. Each shop has its own."""
-    shops = await run_in_threadpool(queries.shops, visit.core.state)
+    shops = [s for s in await run_in_threadpool(queries.shops, visit.core.state) if visit.user.sees(s[0])]
     wanted = visit.form.get("site") or visit.query.get("site") or (shops[0][0] if len(shops) == 1 else None)
     known = dict(shops)
     if wanted is None or not shops:

@@ -7,14 +7,19 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from checkvalve.engine import queries
 from checkvalve.engine.accounts import User
 from checkvalve.engine.core import Core
 from checkvalve.engine.errors import EngineError
+from checkvalve.engine.responding import LEADS, approvers
 from checkvalve.web.console.render import page
 from checkvalve.web.requests import read_body
+
+__all__ = ["ANYONE", "AWARENESS", "LEADS", "ORGANISATION", "PAIRING", "TASKS", "Visit", "approvers", "doers", "guarded"]
 
 MAX_FORM = 16_384
 
@@ -35,17 +40,11 @@ ORGANISATION = frozenset({"controller", "dpo"})
 PAIRING = frozenset({"incident_lead", "wordpress_admin"})
 
 TASKS = ANYONE - {"auditor"}  # an auditor reads and changes nothing
-LEADS = frozenset({"controller", "incident_lead"})  # they may do anybody's task
 
 
 def doers(role: str) -> frozenset[str]:
     """Who may say that a task is done: the role it was given to and those who lead; without a role anybody who acts."""
     return LEADS | {role} if role in ROLE_NAMES else TASKS
-
-
-def approvers(role: str) -> frozenset[str]:
-    """Who may approve or reject a step: the role it names and no other."""
-    return frozenset({role}) if role in ROLE_NAMES else LEADS
 
 
 def names_of(roles: frozenset[str]) -> list[str]:
@@ -88,6 +87,14 @@ def core_of(request: Request) -> Core:
     return core
 
 
+def _seen(core: Core, user: User, path: Mapping[str, str]) -> bool:
+    """Whether the case that a path names is of a shop that this person sees; other paths look for themselves."""
+    if "id" not in path:
+        return True
+    case = queries.case(core.state, path["id"])
+    return case is not None and user.sees(case.incident.site)
+
+
 def guarded(handler: Handler, may: frozenset[str] = ANYONE) -> Callable[[Request], Awaitable[Response]]:
     """Only for people who are logged in and hold one of the roles. Others learn who may, and nothing else happens."""
 
@@ -100,6 +107,8 @@ def guarded(handler: Handler, may: frozenset[str] = ANYONE) -> Callable[[Request
             return RedirectResponse(f"/login?next={quote(request.url.path)}", status_code=303)
         if may.isdisjoint(user.roles):
             return refused(user, may)
+        if user.sites is not None and not await run_in_threadpool(_seen, core, user, request.path_params):
+            raise HTTPException(404)  # a case of another shop is, for this person, no case
         visit = Visit(
             core=core,
             user=user,
