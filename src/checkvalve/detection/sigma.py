@@ -7,9 +7,10 @@ their like do what the specification says. What asks for something else (correla
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from itertools import islice
+from typing import Any, Final, Literal, Protocol
 
 import yaml
 from sigma.conditions import (
@@ -36,7 +37,16 @@ from sigma.types import (
 )
 
 Level = Literal["low", "medium", "high", "critical"]
-Values = Mapping[str, Sequence[Any]]
+
+
+class Values(Protocol):
+    """Values of an event by dotted path."""
+
+    def get(self, path: str, otherwise: Sequence[Any] = ..., /) -> Sequence[Any]: ...
+    def __contains__(self, path: str, /) -> bool: ...
+    def values(self) -> Iterable[Sequence[Any]]: ...
+
+
 Predicate = Callable[[Values], bool]
 
 LEVELS: Final[dict[str, Level]] = {
@@ -123,26 +133,55 @@ def _samples(given: Any) -> Iterator[tuple[dict[str, Any], bool]]:
             yield event, wanted
 
 
-def values_of(event: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Every value of an event by its dotted path."""
-    found: dict[str, list[Any]] = {}
-    left = [MAX_VALUES]
+class EventValues:
+    """Values of an event by dotted path, looked up as they are asked for: most rules ask for one or two of many."""
 
-    def walk(value: Any, path: str, depth: int) -> None:
-        if depth > MAX_DEPTH or left[0] <= 0:
-            return
-        if isinstance(value, dict):  # decoded JSON has no other mapping; the test for any costs five times as much
-            for key, inner in value.items():
-                walk(inner, f"{path}.{key}" if path else str(key), depth + 1)
-        elif isinstance(value, list):
-            for inner in value:
-                walk(inner, path, depth + 1)
-        else:
-            left[0] -= 1
-            found.setdefault(path, []).append(value[:MAX_TEXT] if isinstance(value, str) else value)
+    __slots__ = ("_event", "_known")
 
-    walk(event, "", 0)
-    return found
+    def __init__(self, event: Mapping[str, Any]) -> None:
+        self._event, self._known = event, dict[str, list[Any]]()
+
+    def get(self, path: str, otherwise: Sequence[Any] = ()) -> Sequence[Any]:
+        """What stands at a path; `otherwise` when nothing does."""
+        found = self._known.get(path)
+        if found is None:
+            found = self._known[path] = list(_at(self._event, path.split("."), 0))
+        return found or otherwise
+
+    def __contains__(self, path: str) -> bool:
+        return bool(self.get(path))
+
+    def values(self) -> Iterator[list[Any]]:
+        """All of them, for keywords: at most MAX_VALUES, no deeper than MAX_DEPTH."""
+        yield list(islice(_leaves(self._event, 0), MAX_VALUES))
+
+
+def values_of(event: Mapping[str, Any]) -> EventValues:
+    return EventValues(event)
+
+
+def _at(value: Any, path: list[str], start: int) -> Iterator[Any]:
+    """Through tables by name, through lists by every element."""
+    if isinstance(value, list):
+        for inner in value:
+            yield from _at(inner, path, start)
+    elif start == len(path):
+        if not isinstance(value, dict):
+            yield value[:MAX_TEXT] if isinstance(value, str) else value
+    elif isinstance(value, dict):
+        name = path[start]
+        if name in value:
+            yield from _at(value[name], path, start + 1)
+
+
+def _leaves(value: Any, depth: int) -> Iterator[Any]:
+    if depth > MAX_DEPTH:
+        return
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(inner, depth + 1)
+    else:
+        yield value[:MAX_TEXT] if isinstance(value, str) else value
 
 
 def _predicate(node: ConditionItem | Any) -> Predicate:
