@@ -54,6 +54,7 @@ class Downstream(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._events: deque[bytes | bool | RequestHead] = deque()  # of requests that wait for the running one
         self._handler: Handler | None = None
+        self._resumed = False  # a head is read again for its framing alone
         self._reading = False  # the running request's end has not come
         self._draining = False
         self._out: list[bytes] = []
@@ -120,9 +121,14 @@ class Downstream(asyncio.Protocol):
         self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self.closing = True  # not offered; the request itself is answered
-        except httptools.HttpParserCallbackError as error:  # a fault of ours
+        except httptools.HttpParserUpgrade as offer:
+            self._without_upgrade(data[offer.args[0] :])
+            return
+        except httptools.HttpParserCallbackError as error:
+            if isinstance(error.__context__, ValueError):
+                self._bad(400, "bad_request")
+                return
+            # a fault of ours
             log.error("a request could not be handled: %s", type(error.__context__).__name__)
             self.cut_now()
             return
@@ -131,6 +137,16 @@ class Downstream(asyncio.Protocol):
             return
         if self._head_bytes > MAX_HEAD and not self._reading:
             self._bad(431, "headers_too_large")
+
+    def _without_upgrade(self, rest: bytes) -> None:
+        """No other protocol is spoken here: the request is read on as it would be without the offer, and is the last one."""
+        framing = [b"%b: %b\r\n" % (n, v) for n, v in self._headers if n.lower() in (b"content-length", b"transfer-encoding")]
+        self.closing = self._resumed = True
+        self._parser = httptools.HttpRequestParser(self)
+        self._parser.feed_data(b"".join((b"POST / HTTP/1.1\r\n", *framing, b"\r\n")))
+        self._resumed = False
+        if rest:
+            self.data_received(rest)
 
     def connection_lost(self, error: Exception | None) -> None:
         del error
@@ -165,24 +181,38 @@ class Downstream(asyncio.Protocol):
     # --- httptools ---------------------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
+        if self._resumed:
+            return
         self._target, self._headers, self._fields = b"", [], {}
 
     def on_url(self, target: bytes) -> None:
+        if self._resumed:
+            return
         self._target += target
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._resumed:
+            return
         self._headers.append((name, value))
         self._fields.setdefault(name.lower(), value)
 
     def on_headers_complete(self) -> None:
+        if self._resumed:
+            return
         self._head_bytes = 0
-        version = self._parser.get_http_version()
-        self._take(RequestHead(self._parser.get_method(), self._target, self._headers, self._fields, version == "1.1"))
+        version, coding = self._parser.get_http_version(), self._fields.get(b"transfer-encoding")
+        target = _origin_form(self._parser.get_method(), self._target)
+        # Whatever two servers could read differently is nobody's request (RFC 9112, sections 6.1 and 11.2).
+        if version not in ("1.0", "1.1") or target is None or (coding is not None and coding.strip().lower() != b"chunked"):
+            raise ValueError("not a request for a model server")
+        self._take(RequestHead(self._parser.get_method(), target, self._headers, self._fields, version == "1.1"))
 
     def on_body(self, data: bytes) -> None:
         self._take(data)
 
     def on_message_complete(self) -> None:
+        if self._parser.should_upgrade():
+            return  # its body is still to come
         self._head_bytes = 0
         self._take(self._parser.should_keep_alive())
 
@@ -225,6 +255,17 @@ class Downstream(asyncio.Protocol):
             self._do(self._events.popleft())
         self._draining = False
         self.pause(False)
+
+
+def _origin_form(method: bytes, target: bytes) -> bytes | None:
+    """A target as a path (RFC 9112, section 3.2); None when it is not one."""
+    if target.startswith(b"/") or (target == b"*" and method == b"OPTIONS"):
+        return target
+    scheme, separator, rest = target.partition(b"://")
+    if method == b"CONNECT" or not separator or scheme.lower() not in (b"http", b"https"):
+        return None
+    _, slash, path = rest.partition(b"/")
+    return slash + path if slash else b"/"
 
 
 def json_answer(status: int, body: dict[str, Any], *, close: bool = False) -> bytes:

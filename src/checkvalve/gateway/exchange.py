@@ -13,7 +13,7 @@ import msgspec
 
 from checkvalve.gateway.control import OPEN, Caller, Policy
 from checkvalve.gateway.downstream import REASONS, Downstream, RequestHead, json_answer
-from checkvalve.gateway.framing import Framer, Message
+from checkvalve.gateway.framing import Framer, Message, readable_codings
 from checkvalve.gateway.inspection import ENDING_TEXT, KEPT, Inspection
 from checkvalve.gateway.later import Work
 from checkvalve.gateway.recorder import now_ms
@@ -203,7 +203,7 @@ class Exchange:
         own = OURS | _named(head.get(b"connection"))
         if upstream.api_key is not None or self._caller.key is not None:
             own |= {b"authorization"}
-        if self._policy.mode != "pass":
+        if self._api is not None or self._policy.mode != "pass":
             own |= {b"accept-encoding"}
         if self._policy.uncached:
             own |= {b"cache-control", b"pragma"}
@@ -211,6 +211,10 @@ class Exchange:
         lines += [b"%b: %b" % (n, v) for n, v in head.headers if (low := n.lower()) not in HOP_BY_HOP and low not in own]
         if upstream.api_key is not None:
             lines.append(b"Authorization: Bearer " + upstream.api_key.encode())
+        if self._policy.mode != "pass":
+            lines.append(b"Accept-Encoding: identity")
+        elif self._api is not None and (accepted := head.get(b"accept-encoding")) is not None:
+            lines.append(b"Accept-Encoding: " + readable_codings(accepted))
         if self._policy.uncached:
             lines.append(b"Cache-Control: no-cache, no-store")
         if self._is_chunked():

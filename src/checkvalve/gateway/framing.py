@@ -12,11 +12,14 @@ import msgspec
 MAX_EVENT: Final = 1024 * 1024
 MAX_BODY: Final = 8 * 1024 * 1024
 MAX_INFLATED: Final = 16 * 1024 * 1024
+EITHER: Final = 47  # wbits of zlib: gzip or zlib, as the data says
 
 Framing = Literal["sse", "lines", "body"]
 _decode = msgspec.json.Decoder().decode
-_ENDS: Final = {"sse": re.compile(rb"\n\r?\n"), "lines": re.compile(rb"\n")}
-_FIELD: Final = re.compile(rb"(?:data|event|id|retry)?:")
+READ_CODINGS: Final = frozenset((b"gzip", b"x-gzip", b"deflate", b"identity"))
+_ENDS: Final = {"sse": re.compile(rb"\n\r?\n|\r\r"), "lines": re.compile(rb"\n")}
+_BOM: Final = b"\xef\xbb\xbf"
+_FIELD: Final = re.compile(rb"(?:\xef\xbb\xbf)?(?:data|event|id|retry)?:")
 _HALF: Final = re.compile(r"(\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})|\\ud[89a-f][0-9a-f]{2}", re.IGNORECASE)
 _DATA: Final = re.compile(rb"^data:[^\n]*\n?", re.MULTILINE)
 
@@ -59,7 +62,7 @@ class Framer:
         coding = content_encoding.strip().lower()
         self.plain = coding in ("", "identity")
         self.readable = self.plain or coding in ("gzip", "x-gzip", "deflate")
-        self._inflate = None if self.plain or not self.readable else zlib.decompressobj(47)
+        self._inflate = None if self.plain or not self.readable else zlib.decompressobj(EITHER)
         self._buffer = bytearray()
         self._searched = 0
         self._inflated = 0
@@ -79,7 +82,7 @@ class Framer:
         if self._inflate is not None:
             chunk = self._inflated_part(chunk)
         self._buffer += chunk
-        if self.framing is None and len(self._buffer) >= len(b"event:"):
+        if self.framing is None and len(self._buffer) >= len(_BOM + b"event:"):
             self.framing = "sse" if _FIELD.match(self._buffer) else "body"
         if self.framing not in _ENDS:
             self.readable &= len(self._buffer) <= MAX_BODY
@@ -92,8 +95,8 @@ class Framer:
         return messages
 
     def finish(self) -> list[Message]:
-        """The last message: a body, or an event whose end did not come."""
-        if not self.readable or not self._buffer:
+        """The last message: a body, or an event whose end did not come; of a coding that broke, what came before."""
+        if not self._buffer or (self.plain and not self.readable):
             return []
         raw = self.rest
         self._buffer.clear()
@@ -118,23 +121,35 @@ class Framer:
         return found
 
     def _inflated_part(self, chunk: bytes) -> bytes:
+        """What a chunk says. A gzip may have several members (RFC 1952, section 2.2): all are read."""
         assert self._inflate is not None
-        try:
-            data = self._inflate.decompress(chunk, MAX_INFLATED)
-        except zlib.error:
-            self.readable = False
-            return b""
-        self._inflated += len(data)
-        if self._inflate.unconsumed_tail or self._inflated > MAX_INFLATED:
-            self.readable = False
-        return data
+        out = []
+        while chunk and self.readable:
+            if self._inflate.eof:
+                self._inflate = zlib.decompressobj(EITHER)
+            try:
+                out.append(self._inflate.decompress(chunk, MAX_INFLATED))
+            except zlib.error:
+                self.readable = False
+                break
+            self._inflated += len(out[-1])
+            self.readable = not self._inflate.unconsumed_tail and self._inflated <= MAX_INFLATED
+            chunk = self._inflate.unused_data
+        return b"".join(out)
+
+
+def readable_codings(accepted: bytes) -> bytes:
+    """Of an Accept-Encoding what can be read here, so that no answer is hidden by its coding."""
+    kept = [c.strip() for c in accepted.split(b",") if c.partition(b";")[0].strip().lower() in READ_CODINGS]
+    return b", ".join(kept) or b"identity"
 
 
 def _event(raw: bytes) -> Message:
-    if raw.startswith(b"data:") and raw.find(b"\n", 0, -3) < 0:
+    if raw.startswith(b"data:") and raw.find(b"\n", 0, -3) < 0 and raw.find(b"\r", 0, -4) < 0:
         data = raw[5:].strip()
     else:
-        data = b"\n".join(line[5:].strip() for line in raw.splitlines() if line.startswith(b"data:"))
+        lines = raw.removeprefix(_BOM).splitlines()
+        data = b"\n".join(line[5:].strip() for line in lines if line.startswith(b"data:"))
     return Message(raw, None) if data in (b"", b"[DONE]") else _read(raw, data)
 
 

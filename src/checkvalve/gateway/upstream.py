@@ -160,6 +160,10 @@ class UpstreamConnection(asyncio.Protocol):
 
     # --- httptools ---------------------------------------------------------------------------------------------------
 
+    def on_message_begin(self) -> None:
+        if self._done:
+            self._keep = False  # more than was asked for: it must not answer the next caller
+
     def on_status(self, reason: bytes) -> None:
         self._reason += reason
 
