@@ -335,6 +335,8 @@ def _wrong(values: dict[str, str]) -> list[str]:
 
 def pair(visit: Visit) -> Response:
     """A pairing code is shown in the answer to the click that made it, and never again."""
+    if visit.user.sites is not None:
+        raise HTTPException(404)
     code = None
     if visit.method == "POST":
         code = visit.core.pairing.new_code(f"user:{visit.user.name}", visit.now_ms)

@@ -71,7 +71,7 @@ class Visit:
             "lead": self.may(LEADS),
             "aware": self.may(AWARENESS),
             "organisation": self.may(ORGANISATION),
-            "pair": self.may(PAIRING),
+            "pair": self.may(PAIRING) and self.user.sites is None,
         }
 
 
