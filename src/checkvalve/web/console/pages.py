@@ -10,12 +10,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from checkvalve.engine import decisions, queries
+from checkvalve.engine import decisions, queries, readiness
 from checkvalve.engine.accounts import User
 from checkvalve.engine.views import Case, Overview
 from checkvalve.incidents.facts import Organisation
 from checkvalve.notifications.notification import from_json
-from checkvalve.notifications.render import render_html, render_json, render_pdf
+from checkvalve.notifications.render import render_html, render_json, render_pdf, render_register
+from checkvalve.regimes.deadline import from_ms, rfc3339
 from checkvalve.regimes.law import regimes
 from checkvalve.web.console import answers, present, times, words
 from checkvalve.web.console.render import page
@@ -163,6 +164,39 @@ def exposures(visit: Visit) -> Response:
         first=(number - 1) * EXPOSURES_PAGE + 1,
         more=number * EXPOSURES_PAGE < total,
     )
+
+
+def law(visit: Visit) -> Response:
+    """Every clock, the severity with its reasons, which law applies and why, and what it costs."""
+    incident = _case(visit).incident
+    found = queries.law(visit.core.state, incident, visit.now_ms)
+    spent = queries.cost(visit.core.state, incident, visit.now_ms)
+    return show(
+        visit,
+        "law.html",
+        incident=incident,
+        clocks=sorted(found["clocks"], key=lambda c: (c["met"], c["due_ms"])),
+        assessment=found["assessment"],
+        applicability=found["applicability"],
+        cost={**spent, "items_": spent["items"]},  # `items` of a mapping is its method, to a template
+    )
+
+
+def register(visit: Visit) -> Response:
+    """GDPR Art. 33(5): every breach, notified or not, as a document of its own."""
+    if visit.user.sites is not None:  # it holds every shop's
+        raise HTTPException(404)
+    text = render_register(queries.register(visit.core.state), rfc3339(from_ms(visit.now_ms)))
+    return Response(text, media_type="text/html", headers={"Content-Security-Policy": _csp_of(text)})
+
+
+def ready(visit: Visit) -> Response:
+    """What would fail tonight; of the whole installation, so for those who see all of it."""
+    if visit.user.sites is not None:
+        raise HTTPException(404)
+    found = readiness.tonight(visit.core.settings, visit.now_ms)
+    rows = [s.as_json(visit.now_ms) for s in readiness.standings(visit.core.settings)]
+    return show(visit, "readiness.html", found=found, reviews=rows)
 
 
 def notice(visit: Visit) -> Response:

@@ -68,6 +68,7 @@ class Visit:
     def can(self) -> dict[str, bool]:
         """What the pages offer this person."""
         return {
+            "all": self.user.sites is None,
             "lead": self.may(LEADS),
             "aware": self.may(AWARENESS),
             "organisation": self.may(ORGANISATION),
