@@ -41,7 +41,7 @@ def test_files_that_hold_a_canary_are_named(own_stack: Stack) -> None:
     stack, directory = own_stack, own_stack.data.parent / "web-root"
     planted = json.loads(stack.core.run("canary", "plant", "dataset:orders", "--json").stdout)
     (directory / "uploads").mkdir(parents=True)
-    (directory / "uploads" / "export.csv").write_text(" " * 1_400_000 + f"\n{planted['name']};{planted['email']}\n")
+    (directory / "uploads" / "export.csv").write_text(" " * (1024 * 1024 - 20) + f"\n{planted['name']};{planted['email']}\n")
     (directory / "index.html").write_text("Nothing of anybody: anna@example.com, sk_live_ keys, Listum")
     (directory / "link").symlink_to(directory / "uploads" / "export.csv")
     looked = stack.core.run("canary", "look", str(directory), "--json")
