@@ -76,26 +76,12 @@ class Accounts:
         with self._state.read() as db:
             return list(db.scalars(select(users.c.name).order_by(users.c.name)))
 
-    def with_role(self, role: str) -> list[str]:
-        with self._state.read() as db:
-            return [r.name for r in db.execute(select(users.c.name, users.c.roles)) if role in r.roles]
-
     def set_second_factor(self, name: str, secret: str | None) -> None:
         """From now on a log-in needs a code of this secret; None: none."""
         with self._state.begin() as db:
             changed = db.execute(update(users).where(users.c.name == name).values(totp=secret, totp_step=None))
             if changed.rowcount != 1:
                 raise EngineError("not_found", f"there is no user {name[:80]}; see `checkvalve user list`")
-
-    def confirm_second_factor(self, name: str, secret: str, typed: str, now_ms: int) -> None:
-        """Put a secret in force once its first code was typed: nobody is locked out by an app that did not take it."""
-        counted = self._count((f"user:{name[:80]}",), now_ms)
-        step = totp.step_of(secret, typed, now_ms, None)
-        if step is None:
-            raise EngineError("bad_code", "the code is wrong; is the clock of your device right?")
-        with self._state.begin() as db:
-            db.execute(update(users).where(users.c.name == name).values(totp=secret, totp_step=step))
-            db.execute(delete(login_failures).where(login_failures.c.id.in_(counted)))
 
     def _second(self, name: str, secret: str | None, typed: str, now_ms: int) -> bool:
         """Whether the code is right; a code is taken once, also of two log-ins at the same moment."""

@@ -149,7 +149,6 @@ def digest_decision(db: Connection, decision: Decision, entry: int) -> None:
             | "late_reason_set"
             | "severity_reasoned"
             | "contract_hours_set"
-            | "letters_ordered"
             | "notice_decided"
             | "notice_filed"
             | "paged"

@@ -24,16 +24,6 @@ PATH: Final = "/v1/local/edited"
 MAX_FILE: Final = 5_000_000  # bytes of a Word file that comes back
 
 
-async def store(core: Core, case: str, name: str, lang: str, by: str) -> dict[str, Any]:
-    """A fresh version from what the log knows now, with what people wrote. {"version", "entry"}."""
-    return await _put(core, case, name, lang, {}, by)
-
-
-async def write(core: Core, case: str, name: str, lang: str, given: Mapping[str, str | list[str]], by: str) -> dict[str, Any]:
-    """Fields as a person wrote them; an empty one goes back to what the log says. {"version", "entry"}."""
-    return await _put(core, case, name, lang, given, by)
-
-
 class Returning(msgspec.Struct, frozen=True, kw_only=True):
     """Body of POST /v1/local/edited: a Word file that was downloaded, edited and came back."""
 

@@ -81,20 +81,6 @@ def install(settings: Settings, raw: bytes) -> Paging:
     return found
 
 
-def set_absence(settings: Settings, contact: str, away: list[tuple[str, str]]) -> Paging:
-    """A contact's spans of absence (RFC 3339), in place of those before. EngineError names what is wrong."""
-    try:
-        file = msgspec.json.decode(path(settings).read_bytes(), type=RotaFile)
-    except (FileNotFoundError, msgspec.DecodeError) as error:
-        raise EngineError("no_rota", "nobody would be paged; give a rota with `checkvalve page rota FILE`") from error
-    if contact not in file.contacts:
-        raise EngineError("unknown_contact", f"known: {', '.join(file.contacts)}")
-    contacts = {**file.contacts, contact: msgspec.structs.replace(file.contacts[contact], away=away)}
-    return install(
-        settings, msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(file, contacts=contacts)), indent=1)
-    )
-
-
 def read(raw: bytes) -> Paging:
     """The rota, or EngineError naming what is wrong and no URL."""
     try:

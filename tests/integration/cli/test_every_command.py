@@ -30,7 +30,7 @@ OUTSIDE |= {
     ("exercise", action) for action in ("run", "report", "done")
 }  # not while a real case is open; tests/integration/exercises
 OUTSIDE |= {("upstream", action) for action in ("show", "switch", "back")}
-CASE, HOLD, DPO, SOMEBODY, STATE = "<case>", "<hold>", "<dpo>", "<somebody>", "<state>"
+CASE, HOLD, DPO, SOMEBODY, STATE = "<case>", "<hold>", "<dpo>", "<person>", "<state>"
 AGE = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
 PLAYBOOK = Path(__file__).resolve().parents[3] / "src/checkvalve/content/playbooks/plugin-exposes-customer-data.json"
 RULE = Path(__file__).resolve().parents[3] / "src/checkvalve/content/rules/llm-very-long-question.yml"
