@@ -85,6 +85,7 @@ def _begin(tmp_path: Path, environment: dict[str, str]) -> Demo:
             stdout=file,
             stderr=file,
             start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
         )
     return Demo(home=home, out=out, ports=ports, process=process)
 

@@ -61,7 +61,7 @@ def test_a_healthy_installation_is_all_well(tmp_path: Path, model: str) -> None:
         added = here.run("user", "add", "owner")  # the password comes from an empty stdin
         assert added.returncode == 2
         with sqlite3.connect(data / "state.db") as db:
-            db.execute("INSERT INTO users VALUES ('owner', 'x', '[]', 0)")
+            db.execute("INSERT INTO users (name, password, roles, created_ms) VALUES ('owner', 'x', '[]', 0)")
         sensor = here.pair()
         sensor.send()
         sensor.client.close()
@@ -104,6 +104,8 @@ def test_nothing_is_there_yet(tmp_path: Path) -> None:
 @pytest.fixture
 def data(installation: Path, tmp_path: Path) -> Path:
     shutil.copytree(installation, tmp_path / "data")
+    with sqlite3.connect(tmp_path / "data" / "state.db") as db:  # the installation is as old as the tests before this one
+        db.execute("UPDATE sensors SET last_seen_ms = ?", (time.time_ns() // 1_000_000,))
     return tmp_path / "data"
 
 
