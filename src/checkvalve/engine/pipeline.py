@@ -27,6 +27,7 @@ from checkvalve.engine import (
     completeness,
     decisions,
     exposures,
+    harvesting,
     holds,
     imports,
     mixups,
@@ -470,10 +471,13 @@ class Reducer:
 
     @staticmethod
     def _finding(db: Connection, seen: Observed, parsed: Event, *, act: bool) -> None:
-        cases.absorb(db, exposures.from_finding(db, seen, parsed), seen.entry, seen.received_ms, act=act)
+        shown = exposures.from_finding(db, seen, parsed)
+        cases.absorb(db, shown, seen.entry, seen.received_ms, act=act)
         observe.told(db, seen, parsed)
-        cases.sight(db, sightings.from_finding(db, seen, parsed), seen.entry, seen.received_ms, act=act)
-        cases.prevented(db, sightings.withheld(db, seen, parsed))
+        kept = sightings.withheld(db, seen, parsed)
+        fresh = sightings.from_finding(db, seen, parsed) + harvesting.found(db, shown + kept)
+        cases.sight(db, fresh, seen.entry, seen.received_ms, act=act)
+        cases.prevented(db, kept)
 
     @staticmethod
     def _inference(db: Connection, seen: Observed, parsed: Event, register: Register, *, act: bool) -> None:
@@ -481,6 +485,7 @@ class Reducer:
         if whole is not None:
             cases.absorb(db, whole.exposures, seen.entry, seen.received_ms, act=act)
             fresh = sightings.from_scan(db, whole.findings, whole.like) + mixups.found(db, seen, whole)
+            fresh += harvesting.found(db, whole.exposures)
             mixups.remember(db, whole)
             cases.sight(db, fresh, seen.entry, seen.received_ms, act=act)
 
