@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -43,12 +44,13 @@ def _nobody() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """`sites`: the shops this person sees; None: every shop, as an agency does."""
+    """`sites`: the shops this person sees; None: every shop, as an agency does. `lang` None: what the browser asks for."""
 
     name: str
     roles: tuple[str, ...]
     sites: tuple[str, ...] | None = None
     second_factor: bool = False
+    lang: str | None = None
 
     def sees(self, site: str) -> bool:
         return self.sites is None or site in self.sites
@@ -76,29 +78,64 @@ class Accounts:
         with self._state.read() as db:
             return list(db.scalars(select(users.c.name).order_by(users.c.name)))
 
-    def set_second_factor(self, name: str, secret: str | None) -> None:
-        """From now on a log-in needs a code of this secret; None: none."""
+    def set_language(self, name: str, lang: str | None) -> None:
+        """The language of somebody's console; None: what the browser asks for."""
         with self._state.begin() as db:
-            changed = db.execute(update(users).where(users.c.name == name).values(totp=secret, totp_step=None))
-            if changed.rowcount != 1:
+            db.execute(update(users).where(users.c.name == name).values(lang=lang))
+
+    def set_second_factor(self, name: str, secret: str | None, recovery: Sequence[str] = ()) -> None:
+        """From now on a log-in needs a code of this secret, or one of the recovery codes; None: none."""
+        with self._state.begin() as db:
+            values = {"totp": secret, "totp_step": None, "recovery": [_hash(totp.plain(c)) for c in recovery] or None}
+            if db.execute(update(users).where(users.c.name == name).values(**values)).rowcount != 1:
                 raise EngineError("not_found", f"there is no user {name[:80]}; see `checkvalve user list`")
+
+    def enrol(self, name: str, password: str, code: str, secret: str, first: str, now_ms: int) -> list[str]:
+        """A person gives themselves a second factor, as who they are: password, and a code of the one they had, if any.
+
+        `first`: a code of the new secret, which shows that the app has it. The recovery codes, which nobody sees again.
+        EngineError, and nothing changes, when one of them is wrong.
+        """
+        if not totp.usable(secret) or (step := totp.step_of(secret, first, now_ms, None)) is None:
+            raise EngineError("bad_code", "the code of the app is wrong; see that its clock is right, and type the next one")
+        self._prove(name, password, f"enrol:{name[:80]}", now_ms, code)
+        recovery = [totp.recovery(secrets.token_bytes(totp.RECOVERY_BYTES)) for _ in range(totp.RECOVERY_CODES)]
+        self.set_second_factor(name, secret, recovery)
+        with self._state.begin() as db:
+            db.execute(update(users).where(users.c.name == name).values(totp_step=step))
+        return recovery
 
     def _second(self, name: str, secret: str | None, typed: str, now_ms: int) -> bool:
         """Whether the code is right; a code is taken once, also of two log-ins at the same moment."""
         if secret is None:
             return True
         with self._state.begin() as db:
-            last = db.scalar(select(users.c.totp_step).where(users.c.name == name))
+            last, left = db.execute(select(users.c.totp_step, users.c.recovery).where(users.c.name == name)).one()
             step = totp.step_of(secret, typed, now_ms, last)
             if step is None:
-                return False
+                used = _hash(totp.plain(typed))
+                if used not in (left or ()):
+                    return False
+                db.execute(update(users).where(users.c.name == name).values(recovery=[h for h in left if h != used]))
+                return True
             unused = users.c.totp_step.is_(None) | (users.c.totp_step < step)
             return db.execute(update(users).where(users.c.name == name, unused).values(totp_step=step)).rowcount == 1
 
     def log_in(self, name: str, password: str, address: str, now_ms: int, code: str = "") -> str:
         """A fresh session token. The same error for a wrong name, password or code."""
+        self._prove(name, password, f"address:{address}", now_ms, code)
+        token = secrets.token_urlsafe(32)
+        with self._state.begin() as db:
+            db.execute(delete(sessions).where(sessions.c.expires_ms < now_ms))
+            db.execute(
+                insert(sessions).values(token_hash=_hash(token), user=name, created_ms=now_ms, expires_ms=now_ms + SESSION_MS)
+            )
+        return token
+
+    def _prove(self, name: str, password: str, beside: str, now_ms: int, code: str) -> None:
+        """EngineError for a wrong name, password or code. Tries count for the name and for `beside`; success forgives them."""
         user = f"user:{name[:80]}"
-        counted = self._count((user, f"address:{address}"), now_ms)
+        counted = self._count((user, beside), now_ms)
         with self._state.read() as db:
             row = db.execute(select(users).where(users.c.name == name)).first()
         with _hashing:
@@ -108,18 +145,12 @@ class Accounts:
                 row = None
         if row is None or not self._second(name, row.totp, code, now_ms):
             raise EngineError("login_failed", "name or password is wrong, or the code is")
-        token = secrets.token_urlsafe(32)
         with self._state.begin() as db:
-            db.execute(delete(sessions).where(sessions.c.expires_ms < now_ms))
             db.execute(delete(login_failures).where((login_failures.c.who == user) | login_failures.c.id.in_(counted)))
-            db.execute(
-                insert(sessions).values(token_hash=_hash(token), user=name, created_ms=now_ms, expires_ms=now_ms + SESSION_MS)
-            )
-        return token
 
     def who(self, token: str, now_ms: int) -> User | None:
         query = (
-            select(users.c.name, users.c.roles, users.c.sites, users.c.totp)
+            select(users.c.name, users.c.roles, users.c.sites, users.c.totp, users.c.lang)
             .join(sessions, sessions.c.user == users.c.name)
             .where(sessions.c.token_hash == _hash(token), sessions.c.expires_ms > now_ms)
         )
@@ -128,7 +159,7 @@ class Accounts:
         if row is None:
             return None
         seen = None if row.sites is None else tuple(row.sites)
-        return User(name=row.name, roles=tuple(row.roles), sites=seen, second_factor=row.totp is not None)
+        return User(name=row.name, roles=tuple(row.roles), sites=seen, second_factor=row.totp is not None, lang=row.lang)
 
     def log_out(self, token: str) -> None:
         with self._state.begin() as db:

@@ -1,4 +1,7 @@
-"""Time-based one-time passwords: RFC 6238 with HMAC-SHA-1, six digits, steps of 30 seconds, as authenticator apps have them."""
+"""Time-based one-time passwords: RFC 6238 with HMAC-SHA-1, six digits, steps of 30 seconds, as authenticator apps have them.
+
+Beside them codes for a lost telephone: each is taken once.
+"""
 
 import base64
 import hashlib
@@ -9,6 +12,8 @@ from urllib.parse import quote
 STEP_MS: Final = 30_000
 DRIFT: Final = 1  # steps before and after now whose codes are taken: clocks differ, and typing takes time
 SECRET_BYTES: Final = 20
+RECOVERY_BYTES: Final = 10
+RECOVERY_CODES: Final = 8
 
 
 def encoded(secret: bytes) -> str:
@@ -38,3 +43,22 @@ def step_of(secret: str, typed: str, now_ms: int, last_step: int | None) -> int 
 def uri(secret: str, name: str) -> str:
     """What an app reads from a picture."""
     return f"otpauth://totp/Checkvalve:{quote(name, safe='')}?secret={secret}&issuer=Checkvalve"
+
+
+def usable(secret: str) -> bool:
+    """Whether it is a secret as `encoded` writes them."""
+    try:
+        return len(base64.b32decode(secret + "=" * (-len(secret) % 8))) == SECRET_BYTES
+    except ValueError:
+        return False
+
+
+def recovery(chance: bytes) -> str:
+    """A code for a lost telephone, in groups that can be typed from paper."""
+    text = base64.b32encode(chance).decode().lower().rstrip("=")
+    return "-".join(text[i : i + 4] for i in range(0, len(text), 4))
+
+
+def plain(typed: str) -> str:
+    """A recovery code as it is compared: however it was grouped or capitalised."""
+    return "".join(c for c in typed.lower() if c.isalnum())

@@ -311,6 +311,41 @@ answers = Table(
     Index("ix_answers_entry", "entry"),
 )
 
+# A real order of a shop and how far it came; for as long as sales are looked back on. `taken_ms`: paid, or to be paid on delivery
+# or by transfer.
+shop_orders = Table(
+    "shop_orders",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("number", String, primary_key=True),
+    Column("placed_ms", BigInteger, nullable=False),
+    Column("taken_ms", BigInteger, nullable=True),
+    Column("failed_ms", BigInteger, nullable=True),  # the last time that a payment failed
+    Index("ix_shop_orders_site_placed", "site", "placed_ms"),
+    Index("ix_shop_orders_site_taken", "site", "taken_ms"),
+)
+
+# Requests to place an order, by minute: how many were answered, how many of them with a server's error.
+checkout_answers = Table(
+    "checkout_answers",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("minute", BigInteger, primary_key=True, autoincrement=False),  # since the epoch
+    Column("answers", Integer, nullable=False),
+    Column("broken", Integer, nullable=False),
+)
+
+# Which plugins the checkout needs, as it was last tried. `steps`: widths of isolation with which it was seen to work.
+plugin_roles = Table(
+    "plugin_roles",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("plugin", String, primary_key=True),  # its folder
+    Column("depends", Boolean, nullable=False),
+    Column("steps", JSON, nullable=False),
+    Column("tried_ms", BigInteger, nullable=False),
+)
+
 findings = Table(
     "findings",
     metadata,
@@ -398,6 +433,49 @@ orders = Table(
     Index("ix_orders_site_hand", "site", "hand"),
 )
 
+# What a shop last said of the plugins it has.
+shop_plugins = Table(
+    "shop_plugins",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("plugin", String, primary_key=True),  # dir/file.php
+    Column("version", String, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("told_ms", BigInteger, nullable=False),
+)
+
+# One order for many shops. `terms`: what was agreed to, as the log has it.
+fleets = Table(
+    "fleets",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("terms", JSON, nullable=False),
+    Column("status", String, nullable=False),  # asked | running | stopped | done | undoing | undone
+    Column("stage", Integer, nullable=False),
+    Column("asked_by", String, nullable=False),
+    Column("asked_ms", BigInteger, nullable=False),
+    Column("approved_by", String, nullable=True),
+    Column("approved_ms", BigInteger, nullable=True),
+    Column("why", String, nullable=False),
+    Column("ended_ms", BigInteger, nullable=True),
+)
+
+# pending | away | ordered | releasing | contained | rolled_back | refused | undone. `seen`: the checkout before, and times.
+fleet_shops = Table(
+    "fleet_shops",
+    metadata,
+    Column("fleet", String, ForeignKey("fleets.id"), primary_key=True),
+    Column("site", String, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("plugin", String, nullable=False),
+    Column("version", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("stage", Integer, nullable=False),
+    Column("why", String, nullable=False),
+    Column("seen", JSON, nullable=False),
+    Column("at_ms", BigInteger, nullable=True),
+)
+
 notifications = Table(
     "notifications",
     metadata,
@@ -421,6 +499,8 @@ users = Table(
     Column("sites", JSON(none_as_null=True), nullable=True),  # the shops this person sees; null: every shop
     Column("totp", String, nullable=True),  # the secret of the second factor, base32
     Column("totp_step", BigInteger, nullable=True),  # of the last code taken: none is taken twice
+    Column("recovery", JSON(none_as_null=True), nullable=True),  # hashes of the codes for a lost telephone, each taken once
+    Column("lang", String, nullable=True),  # of the console; null: what the browser asks for
 )
 
 sessions = Table(
