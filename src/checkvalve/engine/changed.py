@@ -1,6 +1,7 @@
 """A bell that any number of waiters hear: something was digested."""
 
 import asyncio
+import contextlib
 
 
 class Changed:
@@ -18,10 +19,9 @@ class Changed:
         return self._event
 
     async def wait(self, event: asyncio.Event, timeout: float) -> None:  # noqa: ASYNC109 - the caller's long poll
-        try:
-            await asyncio.wait_for(event.wait(), timeout)
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):  # wait_for of Python 3.11 loses a cancellation that comes with the ring
+                await event.wait()
 
     def ring(self) -> None:
         """Callable from the digesting thread."""

@@ -22,6 +22,7 @@ from checkvalve.engine.exercise_clock import Clock
 from checkvalve.engine.exercise_director import Director, Postbox
 from checkvalve.engine.exercise_hands import HandsInMemory
 from checkvalve.engine.exercise_players import Players
+from checkvalve.engine.exercise_room import Room
 from checkvalve.engine.settings import EXERCISE_MARK, Settings, make_private, write_private
 from checkvalve.engine.surroundings import Surroundings, now_ms
 from checkvalve.events.event import APPLICATION_LIFECYCLE
@@ -48,13 +49,17 @@ SHOP_NAME: Final = "EXERCISE Example Tea House"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """`speed` None: as fast as core answers. `home`: the installation whose people must not be in the made-up world."""
+    """`speed` None: as fast as core answers. `home`: the installation whose people must not be in the made-up world.
+
+    `room`: the people who play it, and are its `players`.
+    """
 
     scenario: Scenario
     home: Settings
     players: Players
     seed: int = 1
     speed: float | None = None
+    room: Room | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +82,10 @@ class Record:
 
 
 def run(plan: Plan) -> Record:
+    return asyncio.run(conduct(plan))
+
+
+async def conduct(plan: Plan) -> Record:
     """From an empty directory to its record. EngineError when a real case is open, or when a real person is in the world."""
     if real := open_cases(plan.home):
         raise EngineError("real_incident", f"{real[0]} is open and real; close it first, exercises wait")
@@ -86,7 +95,7 @@ def run(plan: Plan) -> Record:
     lives = world.make(chance, customers=wanted.customers, orders=wanted.orders, languages=wanted.languages, until_ms=start)
     refuse_real_people(plan.home, lives)
     name, directory = _new_directory(plan, start)
-    return asyncio.run(_conducted(plan, name, directory, lives, chance, start))
+    return await _conducted(plan, name, directory, lives, chance, start)
 
 
 async def _conducted(plan: Plan, name: str, directory: Path, lives: World, chance: random.Random, start: int) -> Record:
@@ -97,9 +106,11 @@ async def _conducted(plan: Plan, name: str, directory: Path, lives: World, chanc
             shop.wire.note(*_alive(shop.site), clock.now_ms())
             await shop.wire.send()
             await gateway.poll()
+            if plan.room is not None:
+                plan.room.open(name, core.identity, clock)
             director = Director(
                 plan.scenario, core, clock, shop, gateway, plan.players, postbox, chance,
-                speed=plan.speed, real_cases=lambda: open_cases(plan.home),
+                speed=plan.speed, room=plan.room, real_cases=lambda: open_cases(plan.home),
             )  # fmt: skip
             end = await director.run()
             return _record(plan, name, directory, core, start, end, postbox)
@@ -144,7 +155,7 @@ def _record(plan: Plan, name: str, directory: Path, core: Core, start: int, end:
         id=name,
         directory=directory,
         scenario=plan.scenario,
-        players=plan.players.name,
+        players=plan.room.players if plan.room else plan.players.name,
         seed=plan.seed,
         start_ms=start,
         end_ms=end,

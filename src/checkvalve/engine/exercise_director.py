@@ -16,6 +16,7 @@ from checkvalve.engine.core import Core
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.exercise_clock import Clock
 from checkvalve.engine.exercise_players import Players
+from checkvalve.engine.exercise_room import Acknowledged, Answer, Control, Extra, Room
 from checkvalve.engine.exercise_shop import GatewayInMemory, ShopInMemory
 from checkvalve.engine.imports import PREFIX
 from checkvalve.engine.worker import DRAFT_AFTER
@@ -66,11 +67,12 @@ class Director:
         chance: random.Random,
         *,
         speed: float | None = None,
+        room: Room | None = None,
         real_cases: Callable[[], list[str]] = list,
     ) -> None:
         self._scenario, self._core, self._clock, self._shop, self._gateway = scenario, core, clock, shop, gateway
         self._players, self._postbox, self._chance = players, postbox, chance
-        self._speed, self._real_cases = speed, real_cases
+        self._speed, self._room, self._real_cases = speed, room, real_cases
         self._start_ms = self._traded_ms = clock.now_ms()
         self._due: list[tuple[int, int, Step]] = []
         self._order = count()
@@ -80,7 +82,7 @@ class Director:
         self._fresh_people = iter(chance.sample(range(len(shop.world.people)), len(shop.world.people)))
 
     async def run(self) -> int:
-        """To the end of the scenario; returns its time in ms."""
+        """To the end of the scenario, or to where its facilitator ends it; returns its time in ms."""
         end = self._start_ms + span_ms(self._scenario.lasts)
         for inject in self._scenario.injects:
             self._at(self._start_ms + span_ms(inject.at), self._giving(inject))
@@ -88,10 +90,10 @@ class Director:
             self._at(at, self._nothing)
         polling = asyncio.create_task(self._poll())
         try:
-            while self._due and self._due[0][0] <= end:
+            while self._due and self._due[0][0] <= end and not self._ended:
+                if not await self._wait(self._due[0][0]):
+                    continue
                 at, _, step = heapq.heappop(self._due)
-                await self._wait(at)
-                await self._frozen()
                 await step()
                 if at >= end or at >= self._traded_ms + TRADE_MS:
                     await self._trade()
@@ -102,7 +104,11 @@ class Director:
         finally:
             self._over = True
             await asyncio.gather(polling, return_exceptions=True)
-        return end
+        return min(end, self._clock.now_ms())
+
+    @property
+    def _ended(self) -> bool:
+        return self._room is not None and self._room.ended
 
     def _at(self, at_ms: int, step: Step) -> None:
         heapq.heappush(self._due, (at_ms, next(self._order), step))
@@ -127,14 +133,20 @@ class Director:
 
     # --- time --------------------------------------------------------------------------------------------------------
 
-    async def _wait(self, at_ms: int) -> None:
-        """Let the clock get there: at once, or at the speed wished, in which core lives as well."""
-        while self._speed and (left := at_ms - self._clock.now_ms()) > 0:
+    async def _wait(self, at_ms: int) -> bool:
+        """Let the clock get there: at once, or at the speed wished, in which core lives as well. False: first comes another."""
+        while True:
+            await self._frozen()
+            await self._heed()
+            if self._ended or self._due[0][0] < at_ms:
+                return False
+            left = at_ms - self._clock.now_ms()
+            if left <= 0 or not self._speed or (self._room is not None and self._room.flies()):
+                self._clock.to(at_ms)
+                return True
             step = min(left, int(SLICE_S * 1000 * self._speed) or 1)
             await asyncio.sleep(step / 1000 / self._speed)
-            await self._frozen()
             self._clock.to(self._clock.now_ms() + step)
-        self._clock.to(at_ms)
 
     async def _frozen(self) -> None:
         """While a real case is open, nothing happens here: people have something else to do."""
@@ -144,9 +156,53 @@ class Director:
         if not (real := self._real_cases()):
             return
         await self._log("exercise_frozen", cases=real)
-        while self._real_cases():  # noqa: ASYNC110 - in another installation's state: nothing there could ring
+        while (real := self._real_cases()) and not self._ended:
+            if self._room is not None:
+                self._room.frozen = tuple(real)
+                await self._led()
             await asyncio.sleep(SLICE_S)
+        if self._room is not None:
+            self._room.frozen = ()
         await self._log("exercise_resumed")
+
+    # --- people who are there ----------------------------------------------------------------------------------------
+
+    async def _heed(self) -> None:
+        """What the people of the room wish; returns when it is not paused."""
+        await self._led()
+        while self._room is not None and self._room.paused and not self._ended:
+            await asyncio.sleep(SLICE_S)
+            await self._frozen()
+            await self._led()
+
+    async def _led(self) -> None:
+        while self._room is not None and (wish := self._room.take()) is not None:
+            match wish:
+                case Answer():
+                    self._at(self._clock.now_ms(), self._choosing(wish.decision, wish.option))
+                case Acknowledged():
+                    self._at(self._clock.now_ms(), self._acknowledging_all)
+                case Extra():
+                    self._at(self._clock.now_ms(), self._giving(wish.inject))
+                case Control():
+                    await self._controlled(self._room, wish)
+
+    async def _controlled(self, room: Room, wish: Control) -> None:
+        said = {"pause": "paused", "continue": "continued", "jump": "jumped", "skip": "left_out", "end": "ended"}
+        match wish.what:
+            case "pause":
+                room.paused = True
+            case "continue":
+                room.paused, room.begun = False, True
+            case "jump":
+                at = next(i.at for i in self._scenario.injects if i.id == wish.inject)
+                room.jump_ms, room.paused, room.begun = self._start_ms + span_ms(at), False, True
+            case "skip":
+                room.skipped.add(wish.inject)
+            case "end":
+                room.ended = True
+        about = {"inject": wish.inject} if wish.inject else {}
+        await self._log(f"exercise_{said[wish.what]}", by="user:facilitator", **about)
 
     async def _settle(self) -> None:
         """Until core has nothing to do at this time of the clock: it is the same at any speed of the machine."""
@@ -184,7 +240,10 @@ class Director:
 
     def _giving(self, inject: Inject) -> Step:
         async def step() -> None:
-            if inject.when and not self._holds(inject.when):
+            left_out = self._room is not None and inject.id in self._room.skipped
+            if left_out or (inject.when and not self._holds(inject.when)):
+                if self._room is not None:
+                    self._room.skipped.add(inject.id)
                 await self._log("exercise_skipped", inject=inject.id)
                 return
             told = {n: getattr(inject, n) for n in ("sender", "to", "means", "text", "expected", "objective")}
@@ -219,7 +278,8 @@ class Director:
 
     def _unanswered(self, decision: Decision) -> Step:
         async def step() -> None:
-            await self._log("exercise_unanswered", decision=decision.id, role=decision.role)
+            if self._room is None or self._room.close(decision.id):
+                await self._log("exercise_unanswered", decision=decision.id, role=decision.role)
 
         return step
 
@@ -246,15 +306,15 @@ class Director:
             return
         self._acknowledging = True
         after = await self._players.acknowledges(next(iter(self._postbox.unanswered)))
+        if after is not None:
+            self._at(self._clock.now_ms() + after, self._acknowledging_all)
 
-        async def step() -> None:
-            tokens = list(self._postbox.unanswered.values())
-            self._postbox.unanswered.clear()
-            self._acknowledging = False
-            for token in tokens:
-                await paging.acknowledge(self._core, token)
-
-        self._at(self._clock.now_ms() + after, step)
+    async def _acknowledging_all(self) -> None:
+        tokens = list(self._postbox.unanswered.values())
+        self._postbox.unanswered.clear()
+        self._acknowledging = False
+        for token in tokens:
+            await paging.acknowledge(self._core, token)
 
     # --- the made-up shop --------------------------------------------------------------------------------------------
 

@@ -27,8 +27,8 @@ class Players(Protocol):
     name: str
 
     def told(self, inject: Inject) -> None: ...
-    async def acknowledges(self, title: str) -> int:
-        """ms until somebody acknowledges a page."""
+    async def acknowledges(self, title: str) -> int | None:
+        """ms until somebody acknowledges a page; None when it is not known yet (`exercise_room`)."""
         ...
 
     async def answers(self, decision: Decision) -> Reply: ...

@@ -17,9 +17,9 @@ from checkvalve.regimes.law import RegimeError, regimes
 MAX_BYTES: Final = 1024 * 1024
 MAX_LASTS_MS: Final = 14 * 86_400_000
 FIELDS: Final = (*Organisation.__dataclass_fields__, *Particulars.__dataclass_fields__)
-SHORT: Final = range(2, 9)  # injects that fit into 20 minutes
 _HOST = re.compile(r"(?:@|://|\bwww\.)([\w.-]+)|\b((?:[\w-]+\.)+(?:com|org|net|de|fr|pl|eu|io|shop|co\.uk|info|biz))\b", re.I)
 _RESERVED = re.compile(r"(?:^|\.)(?:example|test|invalid|localhost|example\.(?:com|org|net))\.?$", re.I)
+PHONE: Final = "a telephone number could be somebody's; leave it out"
 _PHONE = re.compile(r"\+\d[\d ()/-]{6,}\d")
 
 
@@ -218,14 +218,19 @@ def _sign(pointer: str, expectation: Expectation, choices: set[str]) -> Iterator
 def _addresses(s: Scenario) -> Iterator[LintError]:
     """Nothing in an exercise may point at anybody real: mail domains, web hosts, international telephone numbers."""
     for pointer, text in _strings(msgspec.to_builtins(s), ""):
-        for found in _HOST.finditer(text):
-            host = (found[1] or found[2]).rstrip(".")
-            if not _RESERVED.search(host):
-                yield _error(
-                    pointer, "real-address", f"{host[:60]} could be somebody's; use a domain of RFC 2606, like shop.example"
-                )
-        if _PHONE.search(text) and not pointer.startswith("/references"):
-            yield _error(pointer, "real-address", "a telephone number could be somebody's; leave it out")
+        for what in somebody_real(text):
+            if what != PHONE or not pointer.startswith("/references"):
+                yield _error(pointer, "real-address", what)
+
+
+def somebody_real(text: str) -> Iterator[str]:
+    """What in a text could point at somebody, and what to write instead."""
+    for found in _HOST.finditer(text):
+        host = (found[1] or found[2]).rstrip(".")
+        if not _RESERVED.search(host):
+            yield f"{host[:60]} could be somebody's; use a domain of RFC 2606, like shop.example"
+    if _PHONE.search(text):
+        yield PHONE
 
 
 def _strings(value: Any, pointer: str) -> Iterator[tuple[str, str]]:

@@ -31,6 +31,11 @@ TOLD: Final = {
     "checkout_opened": "The checkout is open again",
     "frozen": "Frozen: a real case is open",
     "resumed": "Goes on",
+    "paused": "The facilitator stops the clock",
+    "continued": "The facilitator lets the clock go on",
+    "jumped": "The facilitator goes on to a later inject",
+    "left_out": "The facilitator leaves an inject out",
+    "ended": "The facilitator ends the exercise",
 }
 TIMES: Final = (
     ("detect", "Time to detect", "first data shown to the opening of the case"),
@@ -76,7 +81,7 @@ def view(
         "decisions": [_decision(c) for c in score.choices],
         "improvements": [_improvement(i) for i in score.improvements],
         "hot_wash": list(scenario.hot_wash),
-        "timeline": list(_timeline(marks, scenario, start)),
+        "timeline": list(_timeline(marks, start)),
         "origin": "Every figure is counted from the exercise's own log; numbers in brackets are its entries.",
     }
 
@@ -132,12 +137,11 @@ def _improvement(i: Improvement) -> dict[str, Any]:
     }
 
 
-def _timeline(marks: Iterable[Mark], scenario: Scenario, start: int) -> Iterable[dict[str, str]]:
-    texts = {i.id: f"{i.sender} ({i.means}): {i.text}" for i in scenario.injects}
+def _timeline(marks: Iterable[Mark], start: int) -> Iterable[dict[str, str]]:
     for mark in marks:
         match mark.kind:
             case "inject":
-                what, kind = texts[str(mark.data["inject"])], "inject"
+                what, kind = f"{mark.data['sender']} ({mark.data['means']}): {mark.data['text']}", "inject"
             case "decided":
                 what, kind = f"{role(mark.data['role'])}: {mark.data['text']}", "decision"
             case "unanswered":
