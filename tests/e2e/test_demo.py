@@ -76,6 +76,8 @@ def _begin(tmp_path: Path, environment: dict[str, str]) -> Demo:
     usual = {name: value for name, value in os.environ.items() if not name.startswith("DEMO_")}
     usual |= {"DEMO_HOME": str(home), "DEMO_CONSOLE_PORT": str(ports[0]), "DEMO_GATEWAY_PORT": str(ports[1])}
     out = tmp_path / "out.txt"
+    # Tests that run in the background ignore SIGINT, and a child inherits what is ignored; what has a handler it does not.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with out.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "demo"],
@@ -85,7 +87,6 @@ def _begin(tmp_path: Path, environment: dict[str, str]) -> Demo:
             stdout=file,
             stderr=file,
             start_new_session=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
         )
     return Demo(home=home, out=out, ports=ports, process=process)
 

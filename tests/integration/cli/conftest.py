@@ -1,6 +1,7 @@
 """The fixture `installation`: a data directory in which a leak was seen and answered, core at rest, a model state kept."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from tests.wire.core_process import CoreProcess
 
 from checkvalve.cli.main import run
 
-PLAYBOOKS = Path(__file__).resolve().parents[3] / "src/checkvalve/content/playbooks"
+PLAYBOOK = Path(__file__).resolve().parents[3] / "src/checkvalve/content/playbooks/plugin-exposes-customer-data.json"
 
 
 @pytest.fixture(scope="session")
@@ -18,8 +19,10 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with scene(CoreProcess(data=data)) as staged:
         staged.leak(0, 1)
         staged.respond()
-    state = data.with_name("state.yaml")
-    state.write_text(json.dumps({"components": {"playbooks": {"kind": "training", "path": str(PLAYBOOKS)}}}))
+    state, training = data.with_name("state.yaml"), data.with_name("training")
+    training.mkdir()
+    shutil.copy(PLAYBOOK, training)
+    state.write_text(json.dumps({"components": {"playbooks": {"kind": "training", "path": str(training)}}}))
     assert run(["modelstate", "snapshot", str(state), "--data", str(data)]) == 0
     assert run(["canary", "plant", "dataset:orders", "--data", str(data)]) == 0
     return data

@@ -46,7 +46,6 @@ FILES: dict[str, Any] = {
     "costs.json": {"budget": 5000, "rates_per_hour": {"dpo": 200}},
     "particulars.json": {"insurer": "Example Insurance", "customers_in": ["DE"]},
     "severity.json": {"confirmed": SET, "worst_case": SET},
-    "state.yaml": {"components": {"playbooks": {"kind": "training", "path": str(PLAYBOOK.parent)}}},
     "places.json": {"places": [{"what": "model", "where": "DE", "holder": "Example Hosting"}]},
     "contracts.json": {"contracts": [{"party": "Example Hosting", "kind": "host", "agreed": {"notice_hours": 48}}]},
     "ocsf.jsonl": {"class_uid": 6003, "activity_id": 2, "time": 1795000000000, "metadata": {"uid": "a", "version": "1.8.0"}},
@@ -165,6 +164,7 @@ class Desk:
         (home / "plugin" / "plugin.php").write_text("<?php\n/* Plugin Name: Plugin\n * Version: 1.0 */\n")
         (home / "site").mkdir()
         shutil.copytree(home / "plugin", home / "site" / "plugin")
+        shutil.copy(installation.with_name("state.yaml"), home)
         (home / "junk").write_bytes(bytes(range(256)) * 64)
         (home / "deep").write_bytes(b'{"a":' * 20_000)
         (home / "empty").touch()
