@@ -8,6 +8,7 @@ import resource
 import signal
 import ssl
 import uuid
+from dataclasses import replace
 from typing import Any, Final
 
 import aiohttp
@@ -25,18 +26,21 @@ from checkvalve.gateway.upkeep import Upkeep
 
 log = logging.getLogger("checkvalve.gateway")
 
-SWEEP_S: Final = 5
+SWEEP_S: Final = 1
 RELINK_S: Final = 5
 BEAT_S: Final = 60  # core takes what a gateway told as complete up to its last beat
 GC_ALLOCATIONS: Final = 20_000  # containers made and still there, between two rounds of the youngest
+OWN_FILES: Final = 128
 GRACE_S: Final = 3  # for running answers when the gateway is stopped
+SCAN_S: Final = 5  # and for what of them is not scanned yet
 
 
 def serve(settings: GatewaySettings) -> None:
     """Run until SIGINT or SIGTERM."""
     credentials = load_credentials(settings.directory)
     routing = load_routing(settings.directory)
-    spool = Spool(settings.directory / "spool", credentials.next_sequence)
+    limits = routing.limits
+    spool = Spool(settings.directory / "spool", credentials.next_sequence, int(limits.spool_mb * 1024 * 1024))
     servers = Servers(settings.upstream, routing, settings.directory)
     control = Control(settings.directory, credentials.core_key, servers.all)
     recorder = Recorder(spool, lambda: str(uuid.uuid4()))
@@ -51,6 +55,7 @@ def serve(settings: GatewaySettings) -> None:
             "registers": [{"people": len(r), "identifiers": r.identifiers} for r in control.registers.values()],
             "orders": len([o for o in control.orders.values() if o.action != "release"]),
             "running": len(proxy.running),
+            "connections": len(proxy.connections),
             "unscanned": proxy.later.size,
         }
 
@@ -61,8 +66,8 @@ def serve(settings: GatewaySettings) -> None:
         recorder=recorder,
         health=health,
         new_id=lambda: str(uuid.uuid4()),
+        limits=replace(limits, connections=min(limits.connections, _allow_many_connections())),
     )
-    _allow_many_connections()
     _settle_memory()
     try:
         with asyncio.Runner(loop_factory=uvloop_factory()) as runner:
@@ -152,7 +157,7 @@ async def _drain(proxy: Proxy) -> None:
         await asyncio.sleep(0.05)
     for connection in list(proxy.connections):
         connection.cut_now()
-    proxy.later.catch_up()
+    proxy.later.catch_up(SCAN_S)
 
 
 def _context(tls: Tls | None) -> ssl.SSLContext | None:
@@ -170,6 +175,8 @@ def _settle_memory() -> None:
     gc.set_threshold(GC_ALLOCATIONS, 20, 50)
 
 
-def _allow_many_connections() -> None:
+def _allow_many_connections() -> int:
+    """How many callers this process may have: each may need a connection to a model server."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return max(1, (hard - OWN_FILES) // 2)

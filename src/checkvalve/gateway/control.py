@@ -52,6 +52,7 @@ class Caller:
     context: dict[str, Any] | None
     error: str | None
     key: str | None = None  # the name of the API key
+    operator: bool = False  # may administer model servers
 
     @property
     def ref(self) -> str | None:

@@ -10,11 +10,12 @@ from typing import Any, Final, Protocol
 import httptools
 import msgspec
 
+from checkvalve.gateway.settings import Limits
+
 log = logging.getLogger("checkvalve.gateway")
 
 MAX_HEAD: Final = 64 * 1024
-HEAD_S: Final = 30  # for a request's head to be whole
-IDLE_S: Final = 120
+BODY_RATE: Final = 500  # bytes of a body for which a caller has a second more
 
 
 @dataclass(slots=True)
@@ -29,27 +30,33 @@ class RequestHead:
 
     @property
     def path(self) -> str:
-        return self.target.partition(b"?")[0].decode("latin-1")
+        # Servers cut off a fragment that should not be there: it must not hide a path from us.
+        return self.target.partition(b"?")[0].partition(b"#")[0].decode("latin-1")
 
     def get(self, name: bytes) -> bytes | None:
         return self.fields.get(name)
 
 
 class Handler(Protocol):
-    """One request. `body` and `end` come after `start`; `gone` when the caller left before the answer was whole."""
+    """One request. `body` and `end` come after `start`; `gone` when the caller left before the answer was whole, `late` when
+    it takes too long to send its request or to take its answer.
+    """
 
     def start(self) -> None: ...
     def body(self, data: bytes) -> None: ...
     def end(self) -> None: ...
     def gone(self) -> None: ...
+    def late(self) -> None: ...
     def downstream_full(self, full: bool) -> None: ...
 
 
 class Downstream(asyncio.Protocol):
-    def __init__(self, handler: Callable[["Downstream", RequestHead], Handler], open_: set["Downstream"]) -> None:
+    def __init__(
+        self, handler: Callable[["Downstream", RequestHead], Handler], open_: set["Downstream"], limits: Limits
+    ) -> None:
         self.transport: Any = None
         self.closing = False  # after the running answer
-        self._new_handler, self._open = handler, open_
+        self._new_handler, self._open, self._limits = handler, open_, limits
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpRequestParser(self)
         self._events: deque[bytes | bool | RequestHead] = deque()  # of requests that wait for the running one
@@ -61,8 +68,10 @@ class Downstream(asyncio.Protocol):
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._fields: dict[bytes, bytes] = {}
-        self._head_bytes = 0
-        self.since = self._loop.time()
+        self._head_bytes = self._body_bytes = 0
+        self._full = False  # the caller does not take what was sent
+        self._paused = False  # its body is not read on
+        self.since = self._loop.time()  # what it is now waited for
 
     # --- for the handler ---------------------------------------------------------------------------------------------
 
@@ -97,26 +106,49 @@ class Downstream(asyncio.Protocol):
         if self.transport.is_closing():
             return
         if full:
+            self._paused = True
             self.transport.pause_reading()
         elif not self._events:
+            if self._paused:
+                self._paused = False
+                self._body_begins()
             self.transport.resume_reading()
+
+    def _body_begins(self) -> None:
+        self.since, self._body_bytes = self._loop.time(), 0
 
     @property
     def idle(self) -> bool:
         return self._handler is None and not self._events
 
     def overdue(self, now: float) -> bool:
-        """Whether it has waited too long for a request; `now` is the loop's time."""
-        return self.idle and now - self.since > (HEAD_S if self._head_bytes else IDLE_S)
+        """Whether the caller takes too long; `now` is the loop's time."""
+        waited, limits = now - self.since, self._limits
+        if self._full or self.transport.is_closing():
+            return waited > limits.reading_s
+        if self.idle:
+            return waited > (limits.head_s if self._head_bytes else limits.idle_s)
+        return self._reading and not self._paused and waited > limits.body_s + self._body_bytes / BODY_RATE
+
+    def hang_up(self) -> None:
+        """On a caller that is overdue."""
+        if self._full or self.transport.is_closing() or (self._handler is None and (self._reading or not self._head_bytes)):
+            self.transport.abort()  # what was written would be waited for
+        elif self._handler is None:
+            self._bad(408, "request_timeout")
+        else:
+            self._handler.late()
 
     # --- asyncio -----------------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
         self._open.add(self)
+        if len(self._open) > self._limits.connections:
+            self._bad(503, "too_many_connections")
 
     def data_received(self, data: bytes) -> None:
-        if self._head_bytes == 0:
+        if self._head_bytes == 0 and self.idle:
             self.since = self._loop.time()
         self._head_bytes += len(data)
         try:
@@ -157,10 +189,12 @@ class Downstream(asyncio.Protocol):
             handler.gone()
 
     def pause_writing(self) -> None:
+        self._full, self.since = True, self._loop.time()
         if self._handler is not None:
             self._handler.downstream_full(True)
 
     def resume_writing(self) -> None:
+        self._full, self.since = False, self._loop.time()
         if self._handler is not None:
             self._handler.downstream_full(False)
 
@@ -228,6 +262,7 @@ class Downstream(asyncio.Protocol):
     def _do(self, event: bytes | bool | RequestHead) -> None:
         if isinstance(event, RequestHead):
             self._reading = True
+            self._body_begins()
             self.closing |= not event.http11
             self._handler = self._new_handler(self, event)
             if (event.get(b"expect") or b"").lower() == b"100-continue":
@@ -235,6 +270,7 @@ class Downstream(asyncio.Protocol):
                 self.flush()
             self._handler.start()
         elif isinstance(event, bytes):
+            self._body_bytes += len(event)
             if self._handler is not None:
                 self._handler.body(event)
         else:
@@ -277,6 +313,8 @@ def json_answer(status: int, body: dict[str, Any], *, close: bool = False) -> by
 REASONS: Final = {
     200: "OK",
     400: "Bad Request",
+    403: "Forbidden",
+    408: "Request Timeout",
     431: "Request Header Fields Too Large",
     502: "Bad Gateway",
     503: "Service Unavailable",

@@ -19,7 +19,7 @@ from checkvalve.gateway.later import Work
 from checkvalve.gateway.recorder import now_ms
 from checkvalve.gateway.requests import TOOLS, cleaner, for_model, without, without_context
 from checkvalve.gateway.servers import Server
-from checkvalve.gateway.shapes import Place, api_of, request_model, wordless
+from checkvalve.gateway.shapes import Place, administrative, api_of, request_model, wordless
 from checkvalve.gateway.upstream import AnswerHead, Upstream, UpstreamConnection
 
 if TYPE_CHECKING:
@@ -37,6 +37,15 @@ OURS: Final = frozenset((b"checkvalve-context", b"traceparent", b"host", b"conte
 UNREACHABLE: Final = {
     "error": {"message": "The model server does not answer.", "type": "upstream_error", "code": "bad_gateway"}
 }
+LATE: Final = {"error": {"message": "The request took too long.", "type": "invalid_request_error", "code": "request_timeout"}}
+CLOSED_OFF: Final = {
+    "error": {
+        "message": "This path administers the model server and is closed here. Ask the model server itself, or send a key that "
+        "has `operator = true` in the gateway's settings.toml.",
+        "type": "permission_error",
+        "code": "checkvalve_administration",
+    }
+}
 REFUSED: Final = {"error": {"message": ENDING_TEXT, "type": "service_unavailable", "code": "checkvalve_refused"}}
 
 
@@ -44,7 +53,20 @@ class Exchange:
     """Handler of a downstream request and receiver of the upstream answer."""
 
     __slots__ = (
-        *("_api", "_body", "_body_bytes", "_caller", "_chunked", "_connecting", "_connection", "_downstream", "_ended"),
+        *(
+            "_administrative",
+            "_api",
+            "_body",
+            "_body_bytes",
+            "_caller",
+            "_caller_full",
+            "_chunked",
+            "_scanning_full",
+            "_connecting",
+            "_connection",
+            "_downstream",
+            "_ended",
+        ),
         *("_framer", "_head", "_head_sent", "_inspection", "_logged", "_model", "_outgoing", "_policy", "_proxy"),
         *("_request_whole", "_retried", "_scanning", "_started_ms", "_status", "_waiting_head", "id", "server", "upstream"),
     )
@@ -53,6 +75,8 @@ class Exchange:
         self._proxy, self._downstream, self._head = proxy, downstream, head
         self.id = ""
         self._api = api_of(head.path) if head.method == b"POST" else None
+        self._administrative = administrative(head.method, head.path)
+        self._caller_full = self._scanning_full = False
         self._body = bytearray()
         self._body_bytes = 0
         self._caller = Caller(site=None, context=None, error=None)
@@ -69,7 +93,7 @@ class Exchange:
         self._inspection: Inspection | None = None
         self._status: int | None = None
         self._started_ms = now_ms()
-        self._scanning = Work(proxy.later)
+        self._scanning = Work(proxy.later, self.scanning_full)
 
     # --- the request -------------------------------------------------------------------------------------------------
 
@@ -99,12 +123,26 @@ class Exchange:
         if not self._ended:
             self._finish("client_gone")
 
+    def late(self) -> None:
+        if self._head_sent:
+            self._finish("client_gone")
+            self._downstream.cut()
+        else:
+            self._downstream.closing = True
+            self._answer_json(408, LATE, outcome="client_gone")
+
     def downstream_full(self, full: bool) -> None:
-        if self._connection is not None and not self._connection.transport.is_closing():
-            if full:
-                self._connection.transport.pause_reading()
-            else:
-                self._connection.transport.resume_reading()
+        self._caller_full = full
+        self._read_on()
+
+    def scanning_full(self, full: bool) -> None:
+        self._scanning_full = full
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Read the answer, or have it wait: for the caller to take it, or for its own scanning."""
+        if self._connection is not None:
+            self._connection.pause(self._caller_full or self._scanning_full)
 
     def upstream_full(self, full: bool) -> None:
         self._downstream.pause(full)
@@ -123,6 +161,10 @@ class Exchange:
         self.server, self._policy = self._proxy.decide(self._caller, self._model)
         self.upstream = self.server.upstream
         self._proxy.running.add(self)
+        if self._administrative and not self._caller.operator:
+            self._status = 403
+            self._answer_json(403, CLOSED_OFF, outcome="refused")
+            return
         if self._refusing() or not self._prepare(body):
             self._refuse()
             return
@@ -438,7 +480,10 @@ class Exchange:
         assert status in REASONS
         self._head_sent = True
         self._finish(outcome)
-        self._downstream.write(json_answer(status, body, close=self._downstream.closing))
+        answer = json_answer(status, body, close=self._downstream.closing)
+        if self._head.method == b"HEAD":
+            answer = answer[: answer.index(b"\r\n\r\n") + 4]
+        self._downstream.write(answer)
         self._downstream.answered()
 
     # --- the end -----------------------------------------------------------------------------------------------------
@@ -462,7 +507,11 @@ class Exchange:
         if outcome == "complete" and self._status is not None and self._status >= 500:
             outcome = "upstream_error"
         if self._api is None:
-            self._proxy.recorder.passed(self._caller, self._head.method.decode("latin-1"), self._head.path, self._status)
+            what = "passed through, not inspected"
+            if self._administrative:
+                what = f"administration of a model server {'passed through' if self._caller.operator else 'refused'}"
+            method = self._head.method.decode("latin-1")
+            self._proxy.recorder.passed(self._caller, method, self._head.path, self._status, what=what)
         else:
             self._record(outcome)
 

@@ -85,7 +85,10 @@ class Framer:
         if self.framing is None and len(self._buffer) >= len(_BOM + b"event:"):
             self.framing = "sse" if _FIELD.match(self._buffer) else "body"
         if self.framing not in _ENDS:
-            self.readable &= len(self._buffer) <= MAX_BODY
+            if len(self._buffer) > MAX_BODY:
+                self.readable = False
+                if self.plain:
+                    self._buffer.clear()
             return []
         messages = self._messages(_ENDS[self.framing])
         if len(self._buffer) > MAX_EVENT:

@@ -5,6 +5,7 @@ another person's data any more; what is such data is taken out, or the answer en
 """
 
 import re
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -28,6 +29,9 @@ HELD_LONGEST: Final = 1024  # code points
 REPETITIONS: Final = frozenset(
     ("logprobs", "prompt_logprobs", "tokens", "token_ids", "prompt_token_ids", "completion_probabilities", "probs", "context")
 )
+MAX_PLACES: Final = 256  # of an answer that are told apart; a model server may name any number of choices and calls
+MAX_QUEUE: Final = 4096  # messages held back at once
+HOLD_S: Final = 1.0  # of processor time for what came at once; a hundred times what ordinary text needs
 HARMLESS: Final = 1000  # strings of a message that are remembered as nobody's data
 _PIECE: Final = re.compile(r"\S+")
 _DIGIT: Final = re.compile(r"\d")
@@ -115,6 +119,7 @@ class Inspection:
         self.withheld = 0
         self._api, self._framer, self._registers = api, framer, registers
         self._caller, self._inference, self._recorder = caller, inference, recorder
+        self._places: set[Place] = set()
         self._texts: dict[Place, Text] = {}
         self._said: dict[Place, list[str]] = {}
         self._kinds: dict[Place, str] = {}
@@ -156,17 +161,21 @@ class Inspection:
 
     def hold(self, messages: Iterable[Message]) -> bytes:
         """What may be sent now. `ended` when the answer ends with it."""
+        end = time.thread_time() + HOLD_S
         for message in messages:
             said = self._slots(message, now_ms(), others=True)
-            if message.opaque:
+            if message.opaque or len(self._queue) >= MAX_QUEUE:
                 return self._end()
             held = Held(message, [])
             for slot in said:
                 if slot.kind == "copy" and slot.text in self._harmless:
                     continue
                 text = self._new_text() if slot.kind == "copy" else self._text(slot.place)
-                start = text.fed
-                self._scan(text, slot.text, now_ms())
+                start, said_here = text.fed, slot.text
+                for at in range(0, len(said_here), AT_ONCE):
+                    if time.thread_time() > end:
+                        return self._end()  # made to stall us
+                    self._scan(text, said_here[at : at + AT_ONCE], now_ms())
                 if slot.kind == "copy" or self._framer.framing == "body":
                     self._finish(text)
                 else:
@@ -241,6 +250,12 @@ class Inspection:
         except RecursionError:
             message.opaque = True
             return []
+        for slot in found:
+            if slot.kind != "copy" and slot.place not in self._places:
+                if len(self._places) < MAX_PLACES:
+                    self._places.add(slot.place)
+                else:
+                    slot.place = (slot.kind,)
         if any(slot.kind != "copy" for slot in found):
             if isinstance(message.body, dict):
                 self._last = message.body

@@ -4,22 +4,25 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 log = logging.getLogger("checkvalve.gateway")
 
 SLICE_S: Final = 0.001  # of work between two looks at the network
-MAX_SIZE: Final = 64 * 1024  # code points that wait; beyond, they come before the network
+FEW: Final = 16  # answers with work; with more it takes one more slice for each, or it would never be done
+LONGEST_S: Final = 0.25
+MAX_SIZE: Final = 64 * 1024  # code points of one answer that wait; beyond, it is not read on
 
 
 class Work:
-    """What is to be done for one answer, in order."""
+    """What is to be done for one answer, in order. `full` is told when too much of it waits, and when it no longer does."""
 
-    __slots__ = ("_later", "_sizes", "_steps", "waits")
+    __slots__ = ("_full", "_is_full", "_later", "_size", "_sizes", "_steps", "waits")
 
-    def __init__(self, later: "Later") -> None:
-        self._later = later
+    def __init__(self, later: "Later", full: Callable[[bool], None] = lambda _: None) -> None:
+        self._later, self._full = later, full
+        self._size, self._is_full = 0, False
         self._steps: deque[Iterator[int]] = deque()
         self._sizes: deque[int] = deque()
         self.waits = False
@@ -28,7 +31,8 @@ class Work:
         """`size`: the code points of text that are read; each step yields how many it has done."""
         self._steps.append(steps)
         self._sizes.append(size)
-        self._later.wake(self, size)
+        self._count(size)
+        self._later.wake(self)
 
     def step(self) -> None:
         """Go on to where the work gives way."""
@@ -41,10 +45,17 @@ class Work:
             done = None
         if done is None:
             self._steps.popleft()
-            self._later.size -= self._sizes.popleft()
+            self._count(-self._sizes.popleft())
         else:
             self._sizes[0] -= done
-            self._later.size -= done
+            self._count(-done)
+
+    def _count(self, size: int) -> None:
+        self._size += size
+        self._later.size += size
+        if self._is_full != (self._size > (MAX_SIZE // 2 if self._is_full else MAX_SIZE)):
+            self._is_full = not self._is_full
+            self._full(self._is_full)
 
     @property
     def pending(self) -> bool:
@@ -61,8 +72,7 @@ class Later:
         self._waiting: deque[Work] = deque()
         self._running = False
 
-    def wake(self, work: Work, size: int) -> None:
-        self.size += size
+    def wake(self, work: Work) -> None:
         if not work.waits:
             work.waits = True
             self._waiting.append(work)
@@ -70,15 +80,20 @@ class Later:
             self._running = True
             asyncio.get_running_loop().call_soon(self._run)
 
-    def catch_up(self) -> None:
-        """Do everything that waits."""
-        while self._waiting:
+    def catch_up(self, seconds: float) -> None:
+        """Do everything that waits, as far as that time goes."""
+        self._work(seconds)
+        if self._waiting:
+            log.error("%d code points were not scanned", self.size)
+
+    def _work(self, seconds: float) -> None:
+        end = time.perf_counter() + seconds
+        while self._waiting and time.perf_counter() < end:
             self._one()
 
     def _run(self) -> None:
-        end = time.perf_counter() + SLICE_S
-        while self._waiting and (self.size > MAX_SIZE or time.perf_counter() < end):
-            self._one()
+        waiting = len(self._waiting)
+        self._work(SLICE_S if waiting <= FEW else min(SLICE_S * waiting, LONGEST_S))
         self._running = bool(self._waiting)
         if self._running:
             asyncio.get_running_loop().call_soon(self._run)

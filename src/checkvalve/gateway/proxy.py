@@ -13,7 +13,7 @@ from checkvalve.gateway.exchange import Exchange
 from checkvalve.gateway.later import Later
 from checkvalve.gateway.recorder import Recorder
 from checkvalve.gateway.servers import Server, Servers
-from checkvalve.gateway.settings import ApiKey
+from checkvalve.gateway.settings import ApiKey, Limits
 from checkvalve.gateway.upstream import Pool
 
 
@@ -27,6 +27,7 @@ class Proxy:
         recorder: Recorder,
         health: Callable[[], dict[str, Any]],
         new_id: Callable[[], str],
+        limits: Limits,
     ) -> None:
         """`orders_changed` is set whenever the orders in force have become others."""
         self.recorder, self.health, self.new_id = recorder, health, new_id
@@ -34,13 +35,13 @@ class Proxy:
         self.running: set[Exchange] = set()
         self.connections: set[Downstream] = set()
         self.orders_changed = asyncio.Event()
-        self.servers = servers
+        self.servers, self._limits = servers, limits
         self._control = control
         self._keys = {key.sha256: key for key in keys}
         control.changed = self.reconsider
 
     def protocol(self) -> Downstream:
-        return Downstream(lambda downstream, head: Exchange(self, downstream, head), self.connections)
+        return Downstream(lambda downstream, head: Exchange(self, downstream, head), self.connections, self._limits)
 
     def caller(self, head: RequestHead) -> Caller:
         token = head.get(b"checkvalve-context")
@@ -51,7 +52,7 @@ class Proxy:
         context = caller.context
         if context is None and key.plugin is not None:
             context = {"plugin": key.plugin}
-        return Caller(site=caller.site or key.site, context=context, error=caller.error, key=key.name)
+        return Caller(site=caller.site or key.site, context=context, error=caller.error, key=key.name, operator=key.operator)
 
     def _key(self, authorization: bytes | None) -> ApiKey | None:
         scheme, _, secret = (authorization or b"").partition(b" ")
@@ -91,6 +92,6 @@ class Proxy:
             exchange.reconsider()
 
     def sweep(self, now: float) -> None:
-        """Close connections that have waited too long for a request; `now` is the loop's time."""
+        """Hang up on callers that take too long; `now` is the loop's time."""
         for connection in [c for c in self.connections if c.overdue(now)]:
-            connection.transport.close()
+            connection.hang_up()

@@ -79,15 +79,15 @@ class Recorder:
             http_response={"code": data["http_status"] or 0},
         )
 
-    def passed(self, caller: Caller, method: str, path: str, status: int | None) -> None:
-        """A request of no known shape: passed on untouched."""
+    def passed(self, caller: Caller, method: str, path: str, status: int | None, *, what: str) -> None:
+        """A request of no known shape, which is not looked into; `what` became of it."""
         activity = {"POST": 1, "GET": 2, "HEAD": 2, "PUT": 3, "PATCH": 3, "DELETE": 4}.get(method, 99)
         self._add(
             ocsf.API_ACTIVITY,
             activity,
             _who(caller),
             trace=caller.text("trace"),
-            message="passed through, not inspected",
+            message=what,
             api={"operation": f"{method} {path[:200]}"},
             http_response={"code": status or 0},
         )

@@ -3,12 +3,14 @@
 Names are compared as Ollama does, without regard to case, so that `Tools` is no way around.
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from checkvalve.detection.register import Register
 from checkvalve.detection.scanner import MAX_FINDINGS, ExposureScanner, Reader
 from checkvalve.gateway.control import Caller
+from checkvalve.gateway.inspection import AT_ONCE
 from checkvalve.gateway.shapes import PROMPT, slots
 
 Body = dict[str, Any]
@@ -30,6 +32,7 @@ FOUND: Final = frozenset(  # types of parts and items
 )
 FOUND_TEXT: Final = ("content", "output", "results", "source", "file", "file_data", "text")
 GONE: Final = "[removed]"
+CLEAN_S: Final = 1.0  # of processor time for one request: made of what is slow to read, a prompt could stall everybody
 MAX_READ: Final = 128 * 1024  # code points of a prompt that are looked into at once: a tenth of a second
 
 Cleaned = Callable[[str], str]
@@ -43,14 +46,19 @@ class _Anew(set[Any]):
 
 
 def cleaner(registers: Mapping[str, Register], caller: Caller, inference: str) -> Cleaned:
-    """Takes other people's data, secrets and canaries out of a text; all of the text if there are too many."""
+    """Takes other people's data, secrets and canaries out of texts; all of a text if there are too many, or no time is left."""
     reader = Reader(ref=caller.ref, recipient=caller.recipient)
+    end = time.thread_time() + CLEAN_S
 
     def cleaned(text: str) -> str:
         spans: list[tuple[int, int]] = []
         for register in registers.values():
             scanner = ExposureScanner(register, reader, inference, _Anew())
-            spans += [e.span for e in (*scanner.feed(text, 0), *scanner.finish(0))]
+            for at in range(0, len(text), AT_ONCE):
+                spans += [e.span for e in scanner.feed(text[at : at + AT_ONCE], 0)]
+                if len(scanner.findings) >= MAX_FINDINGS or time.thread_time() > end:
+                    return GONE
+            spans += [e.span for e in scanner.finish(0)]
             spans += [f.data["span"] for f in scanner.findings if f.leak]
             if len(scanner.findings) >= MAX_FINDINGS:
                 return GONE

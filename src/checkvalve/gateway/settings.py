@@ -42,6 +42,7 @@ class ApiKey:
     sha256: str
     plugin: str | None = None
     site: str | None = None
+    operator: bool = False  # may reach what administers a model server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,18 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Of callers: how many at once, and the seconds that each may take. `body_s` and one more for each 500 bytes of a body."""
+
+    connections: int = 8192
+    head_s: float = 30
+    body_s: float = 30
+    idle_s: float = 120
+    reading_s: float = 120  # without taking anything of an answer that waits
+    spool_mb: float = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Routing:
     """`settings.toml` in the gateway's directory; none of it is needed for one model server on one machine."""
 
@@ -82,6 +95,8 @@ class Routing:
     key: tuple[ApiKey, ...] = ()
     cache: tuple[Cache, ...] = ()
     tls: Tls | None = None
+    limits: Limits = Limits()
+    shared_port: bool = False  # with other gateways of this machine, each with a data directory of its own
 
     def __post_init__(self) -> None:
         """A server without a name goes by its address."""
@@ -104,6 +119,9 @@ def load_routing(directory: Path) -> Routing:
             raise GatewayError(f"{path}: the sha256 of key {key.name!r} is not 64 hex digits", "Run: printf %s KEY | sha256sum")
     for url in (*(s.url for s in routing.upstream), *(c.url for c in routing.cache)):
         server_address(url)
+    limits = routing.limits
+    if min(limits.connections, limits.head_s, limits.body_s, limits.idle_s, limits.reading_s, limits.spool_mb) <= 0:
+        raise GatewayError(f"{path}: each of [limits] must be more than nothing", "Leave out what shall stay as it is")
     names = [s.name for s in routing.upstream]
     if wrong := [n for n in names if n == DEFAULT_SERVER or names.count(n) > 1]:
         raise GatewayError(f"{path}: {wrong[0]!r} names more than one server", "Give each [[upstream]] a name of its own")

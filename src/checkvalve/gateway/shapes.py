@@ -235,6 +235,25 @@ WORDLESS: Final = {
 }
 
 
+# What changes a model server, shows other people's prompts, or tells what it is doing: for its operator alone.
+ADMINISTRATION: Final = frozenset(
+    (
+        *("api/pull", "api/push", "api/create", "api/copy", "api/delete", "api/blobs"),  # Ollama
+        *("slots", "metrics", "lora-adapters", "models/load", "models/unload"),  # llama.cpp
+        *("load_lora_adapter", "unload_lora_adapter", "sleep", "wake_up", "collective_rpc", "server_info"),  # vLLM
+        *("reset_prefix_cache", "reset_mm_cache", "reset_encoder_cache", "start_profile", "stop_profile"),
+        *("update_weights", "init_weight_transfer_engine", "scale_elastic_ep", "abort_requests", "pause", "resume", "shutdown"),
+    )
+)
+
+
+def administrative(method: bytes, path: str) -> bool:
+    """Whether this is for a model server's operator alone, below whatever prefix."""
+    steps = _steps(path)
+    ends = {"/".join(part) for part in (steps[-1:], steps[-2:], steps[-2:-1], steps[-3:-1])}  # also with a name behind it
+    return method != b"OPTIONS" and (not ADMINISTRATION.isdisjoint(ends) or (method != b"GET" and steps[-1:] == ["props"]))
+
+
 def _steps(path: str) -> list[str]:
     """The parts of a path as a server would take it, without a leading `v1`."""
     steps: list[str] = []

@@ -87,6 +87,15 @@ class UpstreamConnection(asyncio.Protocol):
         """Whether a lost answer may be asked for again: the server closed an idle connection while we wrote."""
         return self.used and not self._heard
 
+    def pause(self, full: bool) -> None:
+        """Stop or go on reading the answer."""
+        if self.transport.is_closing():
+            return
+        if full:
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
+
     def drop(self) -> None:
         """Nobody waits any more."""
         self._receiver = None

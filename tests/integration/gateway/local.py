@@ -58,6 +58,7 @@ class LocalGateway:
             recorder=Recorder(self.spool, lambda: f"uid-{next(self._uids)}"),
             health=lambda: {"status": "ok"},
             new_id=lambda: f"id-{next(self._uids)}",
+            limits=routing.limits,
         )
         self.port = 0
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -114,7 +115,7 @@ class LocalGateway:
         server.close()
         for connection in list(self.proxy.connections):
             connection.cut_now()
-        self.proxy.later.catch_up()
+        self.proxy.later.catch_up(10)
         self.proxy.pool.close()
         await asyncio.sleep(0)
 
@@ -129,11 +130,20 @@ class LocalGateway:
         """`unmapped.checkvalve.<kind>` of every event that has it, once there are `count`."""
         deadline = time.monotonic() + 10
         while True:
-            lines = self.run(lambda: self.spool.batch(10_000, 10**9))
-            found = [own[kind] for _, line in lines if kind in (own := json.loads(line)["unmapped"]["checkvalve"])]
+            found = [own[kind] for event in self._lines() if kind in (own := event["unmapped"]["checkvalve"])]
             if len(found) >= count or time.monotonic() > deadline:
                 return found
             time.sleep(0.01)
+
+    def lines(self, count: int) -> list[Any]:
+        """Every event, once there are `count`."""
+        deadline = time.monotonic() + 10
+        while len(found := self._lines()) < count and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return found
+
+    def _lines(self) -> list[Any]:
+        return [json.loads(line) for _, line in self.run(lambda: self.spool.batch(10_000, 10**9))]
 
     def clear(self) -> None:
         self.run(lambda: self.spool.acknowledge(10**9))

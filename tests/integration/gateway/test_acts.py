@@ -270,11 +270,11 @@ def test_while_answers_are_held_only_what_cannot_tell_of_anybody_passes_unread(
     for path in ("/tokenize", "/v1/tokenize", "/v1/messages/count_tokens", "/rerank"):
         assert status_of(gateway, b"{}", path=path, headers=gateway.context()) == 200, path
     for method, path in (
-        *(("GET", p) for p in ("/slots", "/props", "/v1/responses/r-1", "/v1/models/../../slots", "/anything")),
+        *(("GET", p) for p in ("/props", "/v1/responses/r-1", "/v1/models/../../props", "/anything")),
         *(("DELETE", "/v1/models"), ("PUT", PATH)),
     ):
         assert asked(method, path) == 503, path
-    for path in ("/api/show", "/v1/audio/transcriptions", "/slots/0"):
+    for path in ("/api/show", "/v1/audio/transcriptions"):
         assert status_of(gateway, b"{}", path=path, headers=gateway.context()) == 503, path
 
 

@@ -48,17 +48,35 @@ async def test_the_network_has_its_turn_between_slices() -> None:
     assert len(done) == 40
 
 
-async def test_beyond_its_limit_work_comes_first_but_only_the_excess() -> None:
-    later, done = Later(), list[str]()
-    works = [Work(later) for _ in range(8)]
-    for number, work in enumerate(works):
-        work.add(steps(done, str(number), 16, size=MAX_SIZE // 64, seconds=0.0002), MAX_SIZE // 4)
-    assert later.size == 2 * MAX_SIZE
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    assert MAX_SIZE // 2 < later.size <= MAX_SIZE
+async def test_the_more_answers_wait_the_longer_is_a_slice_but_one_long_answer_delays_nobody() -> None:
+    turns = {}
+    for answers, each in ((1, 256), (64, 4)):
+        later, done = Later(), list[str]()
+        for number in range(answers):
+            Work(later).add(steps(done, str(number), each, size=MAX_SIZE, seconds=0.0005), each * MAX_SIZE)
+        turns[answers] = 0
+        while later._waiting:
+            await asyncio.sleep(0)
+            turns[answers] += 1
+        assert (later.size, len(done)) == (0, 256)
+    assert turns[1] >= 64
+    assert turns[64] <= turns[1] // 4
+
+
+async def test_an_answer_of_which_too_much_waits_is_not_read_on_until_half_is_done() -> None:
+    later, said = Later(), list[bool]()
+    work = Work(later, said.append)
+    work.add(steps([], "a", 4, size=MAX_SIZE // 4), MAX_SIZE)
+    assert said == []
+    work.add(steps([], "b", 1), 1)
+    assert said == [True]
+    work.step()
+    assert said == [True]
+    work.step()
+    work.step()
+    assert said == [True, False]
     await finished(later)
-    assert (later.size, len(done)) == (0, 128)
+    assert said == [True, False]
 
 
 async def test_a_fault_costs_its_own_work_alone(caplog: pytest.LogCaptureFixture) -> None:
@@ -84,5 +102,5 @@ async def test_catching_up_does_all_at_once() -> None:
     work.catch_up()
     assert (len(done), later.size) == (5, 0)
     Work(later).add(steps(done, "b", 5), 5)
-    later.catch_up()
+    later.catch_up(10)
     assert (len(done), later.size) == (10, 0)
