@@ -5,6 +5,7 @@ from typing import Final
 
 from checkvalve.detection import encoded, exits, patterns
 from checkvalve.detection.lexicon import lexicon
+from checkvalve.detection.numerals import numerals
 
 _MARKER = re.compile(r"\(?[0-9]{1,3}[.)]|[-*+•‣–]|#{1,6}|>+")  # opens an item of a list, a heading, a quotation
 
@@ -35,6 +36,7 @@ class Kind:
     CAPITAL: Final = 1 << 19
     PLAIN: Final = 1 << 20  # an everyday word, or written small: no surname by itself
     LETTERED: Final = 1 << 21  # two letters or more, nothing else
+    NUMERAL: Final = 1 << 22  # says a number
 
 
 def kind_of_piece(clear: str, folded: str) -> int:
@@ -71,6 +73,7 @@ def kind_of_word(text: str, raw: str, label: str) -> int:
         (Kind.CAPITAL, raw[:1].isupper()),
         (Kind.PLAIN, not raw[:1].isupper() or everyday),
         (Kind.LETTERED, text.isalpha() and len(text) > 1),
+        (Kind.NUMERAL, numerals().may_be_part(text, raw)),
     )
     return sum(bit for bit, so in found if so)
 

@@ -122,7 +122,8 @@ class Orders:
     def word(self, word: Word, number: int, last: Word | None) -> Iterator[Match]:
         """`number`: how many words there were, this one included; `last`: the one before."""
         if self._held is not None:
-            if not _measured(word, self._held.end, said=self._said):
+            goes_on = self._spelt and (len(word.text) == 1 or word.label == "words") and word.kind & Kind.DIGITS
+            if not goes_on and not _measured(word, self._held.end, said=self._said):
                 yield self._held
             self._held = None
         if word.kind & Kind.DIGITS:
@@ -154,18 +155,19 @@ class Orders:
 
     def _number(self, word: Word, last: str) -> None:
         start, digits = word.start, word.text
-        if len(digits) == 1 and (self._spelt or self._announced):
+        if (len(digits) == 1 or word.label == "words") and (self._spelt or self._announced):
             self._spelt = [*self._spelt[-11:], word]
             start, digits = self._spelt[0].start, "".join(w.text for w in self._spelt)
         else:
             self._spelt.clear()
         hashed = word.before.endswith("#") and len(digits) >= 3 and last not in lexicon().other_numbers
-        said = self._announced and (self._labelled or any(c in "#:=|" for c in word.before))
+        opens = self._spelt[0] if self._spelt else word
+        said = self._announced and (self._labelled or any(c in "#:=|" for c in opens.before))
         if self._in_a_row(word, digits, last) or hashed or self._is_announced(word, digits):
             self._carried = (len(digits), 0)
             if owners := self._register.owners("order_number", digits):
                 self._said = said
-                self._held = Match(owners, start, word.end, "spaced" if len(self._spelt) > 1 else word.label)
+                self._held = Match(owners, start, word.end, _label(word, len(self._spelt) > 1))
         else:
             self._carried = None
         if not self._spelt:
@@ -197,3 +199,7 @@ def _measured(after: Word, end: int, *, said: bool) -> bool:
     return (tight and after.text[0].isdigit()) or (
         not said and after.text in lexicon().units and not any(c in before for c in ".;!?\n")
     )
+
+
+def _label(word: Word, spelt: bool) -> str:
+    return "spaced" if spelt and word.label == "plain" else word.label

@@ -201,7 +201,7 @@ class _Part(NamedTuple):
         start, words_ = len(self.window) - self.size, self.words
         before, texts = self.window[max(0, start - 3) : start], phrase.split(" ")
         if owners[0].category == "address":
-            weak = not self.told and _vague_address(texts, before)
+            weak = not self.told and vague_address(texts, before)
         else:
             hidden = label in _HIDING  # nobody hides words of everyday language
             small = all(w.raw.islower() for w in words_)
@@ -229,7 +229,7 @@ def _everyday_name(texts: Sequence[str], before: Sequence[Word], *, small: bool)
     return not any(w.text in lex.titles or w.text in lex.persons for w in before)
 
 
-def _vague_address(texts: Sequence[str], before: Sequence[Word]) -> bool:
+def vague_address(texts: Sequence[str], before: Sequence[Word]) -> bool:
     """ "Flat 4", "cuesta 8", a street without a number; unless an address was announced."""
     lex = lexicon()
     lettered = [t for t in texts if not t[0].isdigit()]

@@ -23,6 +23,7 @@ from checkvalve.detection.phrases import Phrases
 from checkvalve.detection.postcodes import PostcodeNames
 from checkvalve.detection.register import Owner, Register
 from checkvalve.detection.repeats import Repeats
+from checkvalve.detection.said import Houses, Said
 from checkvalve.detection.spaced import Spelt
 from checkvalve.detection.tokens import Cutter, Piece, Word, Words
 from checkvalve.detection.types import Exposure, Finding, Match, Severity, Sighting
@@ -57,13 +58,14 @@ class Scanner:
             "_cutter",
             "_depth",
             "_exits",
+            "_houses",
             "_left",
             "_lettered",
             "_number",
             "_orders",
             "_patterns",
         ),
-        *("_phones", "_phrases", "_postcodes", "_register", "_repeats", "_spelt", "_words", "position"),
+        *("_phones", "_phrases", "_postcodes", "_register", "_repeats", "_said", "_spelt", "_words", "position"),
     )
 
     def __init__(self, register: Register, context: Context = NO_CONTEXT, depth: int = MAX_DEPTH) -> None:
@@ -72,6 +74,7 @@ class Scanner:
         self._exits, self._repeats = Exits(context.hosts), Repeats(context.system)
         self._apart, self._phones, self._orders = mail.Apart(register), Phones(register), Orders(register)
         self._phrases, self._postcodes, self._spelt = Phrases(register), PostcodeNames(register), Spelt(register)
+        self._said, self._houses = Said(), Houses(register)
         self._left: deque[Word] = deque(maxlen=mail.MAX_LEFT + 1)  # the words before
         self._number = self._lettered = 0  # of words so far, of those that are no digits
         self.position = 0  # raw end of what has been read
@@ -86,6 +89,10 @@ class Scanner:
         for piece in self._cutter.feed("", last=True):
             yield from self._piece(piece)
             self.position = piece.end
+        found: list[Match | Sighting] = []
+        for said in self._said.finish():
+            self._figure(said, None, found)
+        yield from found
         yield from self._phones.finish(self._words.between, self._lettered)
         for reader in (self._orders, self._phrases, self._spelt):
             yield from reader.finish()
@@ -124,11 +131,12 @@ class Scanner:
         marked = before != " " and before != ""
         if self._apart.open or kind & Kind.AT or (marked and "@" in before):
             found += self._apart.word(word, list(left))
-        phones = self._phones
-        if phones.groups or kind & (Kind.DIGITS | Kind.PHONE | Kind.OTHER_NUMBER) or (marked and phones.other > 0):
-            found += phones.word(word, self._lettered)
-        if self._orders.waits or kind & (Kind.DIGITS | Kind.ORDER):
-            found += self._orders.word(word, self._number, left[-1] if left else None)
+        last = left[-1] if left else None
+        if self._said.waits or kind & Kind.NUMERAL:
+            for said in self._said.word(word, last):
+                self._figure(said, last, found)
+        else:
+            self._figure(word, last, found)
         self._phrases.word(word, found)
         if kind & Kind.NUMBERED or self._postcodes.watched_until >= self._number or (left and left[-1].kind & Kind.DIGITS):
             found += self._postcodes.word(word, self._number, left)
@@ -137,6 +145,15 @@ class Scanner:
         if self._repeats.watches:
             found += self._repeats.word(word)
         left.append(word)
+
+    def _figure(self, word: Word, last: Word | None, found: list[Match | Sighting]) -> None:
+        kind, phones, orders = word.kind, self._phones, self._orders
+        if phones.groups or kind & (Kind.DIGITS | Kind.PHONE | Kind.OTHER_NUMBER) or phones.other > 0:
+            found += phones.word(word, self._lettered)
+        if orders.waits or kind & (Kind.DIGITS | Kind.ORDER):
+            found += orders.word(word, self._number, last)
+        if self._houses.waits or word.label == "words":
+            found += self._houses.word(word, self._left)
 
     def _inside(self, decoded: Decoded) -> Iterator[Match | Sighting]:
         inner = Scanner(self._register, self._context, self._depth - 1)

@@ -7,7 +7,7 @@ from checkvalve.detection.register import Owner
 from checkvalve.events.pseudonym import Category
 
 ENCODINGS: Final = (
-    *("plain", "spaced", "at_dot", "invisible", "lookalike", "transliterated", "reversed", "rot13", "split"),
+    *("plain", "spaced", "at_dot", "invisible", "lookalike", "transliterated", "reversed", "rot13", "split", "words"),
     *("base64", "base32", "hex", "codes", "url", "html", "json", "quoted"),
 )
 

@@ -108,6 +108,14 @@ def test_an_email_in_disguise(encoding: str, hidden: str, register: Register) ->
         ("customer:11", "name", "Ana Garcías pedido"),
         ("customer:14", "name", "Наталья Шмидт"),
         ("customer:15", "name", "Наталья\u00a0Шмидт"),
+        ("customer:7", "phone", "zero three zero two three one two five one two three"),
+        ("customer:7", "phone", "plus neunundvierzig, dreißig, dreiundzwanzig, einhundertfünfundzwanzig, eins zwei drei"),
+        ("customer:7", "phone", "appelez zéro trente, vingt-trois, douze, cinquante et un, vingt-trois"),
+        ("customer:7", "phone", "Telefon: zero trzydzieści dwieście trzydzieści jeden dwadzieścia pięć sto dwadzieścia trzy"),
+        ("customer:7", "address", "Lindenstraße zwölf"),
+        ("customer:7", "address", "en Lindenstr. doce, piso dos"),
+        ("customer:7", "order_number", "Bestellnummer: siebenundvierzig elf"),
+        ("customer:7", "order_number", "order number four seven double one has left"),
         ("customer:7", "order_number", "Orders 4710, 4711 and 4712"),
         ("customer:7", "order_number", '{"order_id": 4711}'),
         ("customer:7", "order_number", "Zamówienie nr **4711** zostało wysłane"),
@@ -130,6 +138,8 @@ def test_other_data_written_otherwise(subject: str, category: str, text: str, re
         "Write to hallo@kerzenladen.example or call 040 66969-001, your Kerzenladen Nord.",
         "We met Anna. Schmidt was late.",
         "QW5uYSBTY2htaWRsdA==",
+        "order number four seven one one nine",
+        "Order four thousand seven hundred and eleven candles, or four of them: two to five days.",
     ],
 )
 def test_what_only_looks_alike_is_nobodys(text: str, register: Register) -> None:
