@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = ROOT / "wordpress" / "checkvalve"
 DOCS = (ROOT / "docs" / "plugin.md").read_text("utf-8")
 SOURCES = {str(p): p.read_text("utf-8") for p in PLUGIN.rglob("*.php")}
+NO_STEP = {"write_letters"}  # no playbook gives it: a person does, with a reason
 HANDS = r"""
 define('ABSPATH', 'x');
 require 'bootstrap.php';
@@ -47,7 +48,7 @@ def test_every_ability_and_every_command_is_documented() -> None:
 def test_every_order_is_known_to_the_shop_the_linter_and_the_documents_alike() -> None:
     done = subprocess.run(["php", "-r", HANDS], cwd=PLUGIN, capture_output=True, text=True, check=True)
     hands = json.loads(done.stdout)
-    assert {action: tuple(hand["args"]) for action, hand in hands.items()} == ACTIONS["wordpress"]
+    assert {a: tuple(hand["args"]) for a, hand in hands.items() if a not in NO_STEP} == ACTIONS["wordpress"]
     rows = {m[0]: m[1:] for m in re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \| (.+?) \|$", DOCS, re.MULTILINE)}
     wire = (ROOT / "docs" / "spec" / "wire.md").read_text("utf-8")
     for action, hand in hands.items():

@@ -10,6 +10,7 @@ from tests.unit.notifications.test_draft import facts_of
 from checkvalve.incidents.wording import LANGUAGES, WordingError, wording
 from checkvalve.notifications.documents import documents
 from checkvalve.notifications.letters import ASKED
+from checkvalve.playbooks.executable import ACTIONS
 from checkvalve.regimes.severity import PRESUMPTION
 
 ENGLISH = wording("en")
@@ -82,3 +83,9 @@ def test_a_language_that_is_not_there_is_one_clear_error() -> None:
 def test_what_stands_in_for_a_name_is_never_read_as_a_pattern() -> None:
     found = prepare(found=incident("{controller}{0}{nature!r}"))
     assert "{controller}{0}{nature!r}" in str(found.lines[0].value)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_action_of_a_playbook_has_words_for_a_notice(lang: str) -> None:
+    said = wording(lang).texts
+    assert not [a for hand in ACTIONS.values() for a in hand if a != "release" and not said.get(f"measures.{a}")]

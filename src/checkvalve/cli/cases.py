@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from rich.table import Table
 
-from checkvalve.cli import case_answer, case_run
+from checkvalve.cli import case_answer, case_letters, case_run
 from checkvalve.cli.output import NO, OK, console, print_json
 from checkvalve.engine import offline, residency, statements
 from checkvalve.engine.errors import EngineError
@@ -32,6 +32,7 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     listed.set_defaults(run=_list)
     case_run.add_parser(actions, common)
     case_answer.add_parsers(actions, common)
+    case_letters.add_parser(actions, common)
     show = actions.add_parser("show", parents=[common], help="one case: state, scope, steps, timeline")
     show.add_argument("case")
     show.set_defaults(run=_show)
@@ -145,7 +146,22 @@ def _show(arguments: argparse.Namespace) -> int:
     for s in shown["steps"]:
         steps.add_row(f"{s['kind']}: {s['data'].get('name', '')}", s["status"], (s["outcome"] or {}).get("detail", ""))
     console.print(steps)
+    _print_trade(shown["trade"])
     return OK
+
+
+def _print_trade(trade: dict[str, Any] | None) -> None:
+    """Whether customers buy, beside what the test orders said."""
+    if trade is None:
+        return
+    if seen := trade["watch"]:
+        console.print(
+            f"sales since the newest step in the shop: {seen['state'].replace('_', ' ')}: {seen['why']}", soft_wrap=True
+        )
+    lost, late = trade["lost"], trade["delayed"]
+    known = "nobody can say" if lost["fewest"] is None else f"{lost['fewest']} to {lost['most']}"
+    console.print(f"orders lost: {known}: {lost['because']}", soft_wrap=True)
+    console.print(f"orders delayed: {late['fewest']} to {late['most']}: {late['because']}", soft_wrap=True)
 
 
 def _print_assessment(shown: dict[str, Any]) -> None:

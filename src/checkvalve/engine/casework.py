@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 from checkvalve.engine import cases, completeness
 from checkvalve.incidents.assessment import Assessment, assessment
 from checkvalve.incidents.case import ExposureRecord, Incident
-from checkvalve.incidents.cost import Assumptions, Cost, cost
+from checkvalve.incidents.cost import Assumptions, Cost, changed, cost
 from checkvalve.incidents.escalation import Running
 from checkvalve.incidents.facts import BreachFacts, Fact, Measure, Organisation, Particulars, derive
 from checkvalve.incidents.scope import Scope, scope_of
@@ -26,7 +26,6 @@ Entered = TypeVar("Entered", Organisation, Particulars)
 
 # Actions at the gateway: they change what the model may do.
 ON_MODEL = ("refuse", "cut", "redact", "strip_tools", "strip_context", "route", "quarantine", "flush_caches")
-STEPS = (*ON_MODEL, "block_route", "isolate_plugin")
 SIGNALS = ("prompt-injection",)  # detectors whose findings are signs of intent
 
 
@@ -81,7 +80,7 @@ def measures(db: Connection, incident: str, words: Wording) -> list[Measure]:
             text, checkout = words.say("measures.release", name=name), words.say("checkout.first")
         else:
             probe = next((p for p in rows[i + 1 :] if p.kind in ("probe", "release")), None)
-            text, checkout = words.say(f"measures.{action}") if action in STEPS else name, _said(probe, words)
+            text, checkout = words.say(f"measures.{action}"), _said(probe, words)
         entry, on_model = row.outcome["entry"], row.kind == "order" and action in ON_MODEL
         taken.append(Measure(at_ms=row.ended_ms, text=text, checkout=checkout, entry=entry, on_model=on_model))
     return taken
@@ -129,6 +128,12 @@ def particulars_of(db: Connection, site: str) -> Particulars:
     return _entered(db, site, Particulars)
 
 
+def assumptions_of(db: Connection, site: str) -> Assumptions:
+    """What this shop's costs are worked out with: its own figures over the shipped ones."""
+    data = db.scalar(select(organisation.c.data).where(organisation.c.site == site)) or {}
+    return changed(msgspec.json.encode(data.get("costs", {})))
+
+
 def _entered(db: Connection, site: str, kind: type[Entered]) -> Entered:
     """What the shop entered, of one kind; other keys of the row are another kind's."""
     data = db.scalar(select(organisation.c.data).where(organisation.c.site == site)) or {}
@@ -145,10 +150,10 @@ def known_facts(db: Connection, incident: Incident, words: Wording) -> tuple[Bre
     return derive(incident, scope, taken, shop, entries, words, signals(db, incident.id), more), scope
 
 
-def case_assessment(db: Connection, incident: Incident) -> Assessment | None:
-    """ENISA severity from the evidence; None while no exposure is confirmed."""
+def case_assessment(db: Connection, incident: Incident, lang: str = "en") -> Assessment | None:
+    """ENISA severity from the evidence, its reasons in a language; None while no exposure is confirmed."""
     goods = particulars_of(db, incident.site).goods
-    return assessment(case_scope(db, incident), goods, signals(db, incident.id), wording("en"))
+    return assessment(case_scope(db, incident), goods, signals(db, incident.id), wording(lang))
 
 
 def case_applicability(db: Connection, incident: Incident, now_ms: int) -> list[dict[str, Any]]:

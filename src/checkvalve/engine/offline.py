@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy import ColumnElement, insert, select
 
 from checkvalve.detection.register import Register
-from checkvalve.engine import anchoring, cases, casework, completeness, holds, soundness
+from checkvalve.engine import anchoring, cases, casework, completeness, holds, letters, live_watch, soundness
 from checkvalve.engine.accounts import Accounts
 from checkvalve.engine.completeness import SensorStatement
 from checkvalve.engine.core import now_ms, open_core
@@ -184,6 +184,8 @@ def show_case(settings: Settings, case: str) -> dict[str, Any]:
         return {
             "case": asdict(incident),
             "scope": casework.case_scope(db, incident).as_json(),
+            "letters": letters.told(db, incident),
+            "trade": live_watch.report(db, incident, now_ms()),
             "assessment": found.as_json() if (found := casework.case_assessment(db, incident)) else None,
             "applicability": casework.case_applicability(db, incident, now_ms()),
             "transitions": [
@@ -202,6 +204,15 @@ def show_case(settings: Settings, case: str) -> dict[str, Any]:
                 for s in steps
             ],
         }
+
+
+def letters_of(settings: Settings, case: str) -> tuple[str, dict[str, int]]:
+    """The shop of a case, and what became of its letters to people."""
+    with opened(settings) as state, state.read() as db:
+        incident = cases.load(db, case)
+        if incident is None:
+            raise EngineError("not_found", f"there is no case {case[:60]}; see `checkvalve case list`")
+        return incident.site, letters.told(db, incident)
 
 
 def notice(

@@ -13,6 +13,7 @@ from checkvalve.store.schema import orders
 from checkvalve.store.state import State
 
 ORDER_TYP = "checkvalve-order+jws"
+ONCE = "write_letters"  # done when it is reported: it is not shown to the shop again and again
 
 
 def jti_of(command: str) -> str:
@@ -58,6 +59,7 @@ class OrderBook:
         query = (
             select(orders.c.jws)
             .where(orders.c.hand == hand, orders.c.expires_ms > now_ms, orders.c.released_by.is_(None))
+            .where((orders.c.action != ONCE) | orders.c.reported.is_(None) | (orders.c.reported == "failed"))
             .order_by(orders.c.issued_ms, orders.c.jti)
         )
         if site is not None:

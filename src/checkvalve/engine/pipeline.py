@@ -27,15 +27,21 @@ from checkvalve.engine import (
     completeness,
     decisions,
     exposures,
+    fleet_log,
     harvesting,
     holds,
     imports,
+    letters,
+    live_watch,
     mixups,
     observe,
     orders,
     reviews,
     rules,
+    shop_plugins,
     sightings,
+    trade,
+    widths,
 )
 from checkvalve.engine.changed import Changed
 from checkvalve.engine.observe import Observed
@@ -52,7 +58,13 @@ from checkvalve.store.state import State
 log = logging.getLogger("checkvalve.pipeline")
 
 CHUNK = 500
-FOLLOWED = (ocsf.REMEDIATION_ACTIVITY, ocsf.USER_INVENTORY, ocsf.DETECTION_FINDING)  # more than a row follows from these
+FOLLOWED = (
+    ocsf.EMAIL_ACTIVITY,
+    ocsf.REMEDIATION_ACTIVITY,
+    ocsf.USER_INVENTORY,
+    ocsf.SOFTWARE_INVENTORY,
+    ocsf.DETECTION_FINDING,
+)  # more than a row follows from these
 PACE_SECONDS = 0.02  # between the starts of two small chunks; an event after a pause is digested at once
 STUMBLE_SECONDS = 1.0
 NEXT_ENTRY: Final = select(cursor.c.value).where(cursor.c.name == "next_entry")
@@ -110,6 +122,7 @@ class Chunk:
         self._imported: list[tuple[str, int, int | None]] = []
         self._calls: list[bypass.Call] = []
         self._answers: list[dict[str, Any]] = []
+        self._sales = trade.Ledger()
         self._contacts: dict[str, set[int]] = {}
         self._heard: dict[str, int] = {}  # of each gateway, the newest time it spoke of
 
@@ -127,6 +140,8 @@ class Chunk:
             site=site or self._named_site(parsed),
             event=parsed,
         )
+        if self.kind(seen.sensor) == "wordpress" and seen.seq > self.highest.get(seen.sensor, 0):
+            self._sales.note(seen)
         self._add(seen, observe.row(seen) | {"tokens": self._tokens(seen)})
         if isinstance(parsed, Event):
             self._findings += observe.by_rules(seen, self._ruled.get(self.kind(seen.sensor), ()), parsed.body)
@@ -212,6 +227,7 @@ class Chunk:
         self._apart("events", lambda: self._insert(self._rows))
         self._apart("records of imported logs", lambda: imports.remember(self._db, self._imported))
         self._apart("calls of a model", lambda: bypass.note(self._db, self._calls, self._answers, self._heard))
+        self._apart("sales", lambda: self._sales.store(self._db))
         self._apart("contacts", self._store_contacts)
         self._apart("numbers of sensors", self._store_numbers)
         self._apart("findings", self._store_findings)
@@ -436,10 +452,20 @@ class Reducer:
             values = [{"entry": n} for n in decision.data["entries"]]
             db.execute(upsert(erased).on_conflict_do_nothing(), values)
             db.execute(delete(answers).where(answers.c.entry.in_(decision.data["entries"])))
+        elif decision.type in fleet_log.TYPES:
+            fleet_log.digest(db, decision, opened.number)
+        elif decision.type == letters.TYPE:
+            letters.digest_asked(db, decision)
+        elif decision.type in fleet_log.TYPES:
+            fleet_log.digest(db, decision, opened.number)
         elif decision.type in holds.TYPES:
             holds.digest(db, decision, opened.number)
         elif decision.type in reviews.TYPES:
             reviews.digest(db, decision, opened.number)
+        elif decision.type == live_watch.TYPE:
+            live_watch.digest(db, decision, opened.number)
+        elif decision.type == widths.TYPE:
+            widths.digest(db, decision)
         elif decision.type == "subject_put":
             self._put(db, decision.data["site"], opened.number, decision.data["subject"])
         else:
@@ -460,8 +486,13 @@ class Reducer:
         if seen.site is None:
             return
         # A shop's sensor speaks of its shop, a gateway (or a log of a model) of inferences: neither can pose as the other.
-        if kind == "wordpress" and parsed.class_uid == ocsf.USER_INVENTORY:
+        if kind == "wordpress" and parsed.class_uid in (ocsf.EMAIL_ACTIVITY, ocsf.REMEDIATION_ACTIVITY):
+            letters.digest_event(db, seen, parsed)
+        elif kind == "wordpress" and parsed.class_uid == ocsf.USER_INVENTORY:
             self._subject(db, seen, parsed)
+        elif kind == "wordpress" and parsed.class_uid == ocsf.SOFTWARE_INVENTORY:
+            if not shop_plugins.digest(db, seen, parsed):
+                observe.finding(db, seen, "malformed_event", "medium", "an inventory that is none")
         elif kind in ("gateway", "import") and parsed.class_uid == ocsf.DETECTION_FINDING:
             self._finding(db, seen, parsed, act=kind == "gateway")
         elif kind in ("gateway", "import") and "inference" in parsed.own:

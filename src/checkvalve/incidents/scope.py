@@ -74,17 +74,22 @@ def scope_of(
         confirmed=_extent(shown),
         worst_case=_extent(every),
         subject_refs=tuple(sorted({e.subject for e in shown})),
-        groups=_groups(shown),
+        groups=tuple((kinds, len(people)) for kinds, people in people_by_kinds(shown).items()),
         prevented=_extent(list(prevented)),
         prompted=_prompted(every),
     )
 
 
-def _groups(shown: list[ExposureRecord]) -> tuple[tuple[tuple[str, ...], int], ...]:
+def people_by_kinds(exposures: Iterable[ExposureRecord]) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Kinds of data shown -> the people who had exactly these shown, both in order; as `Scope.groups` counts them."""
     kinds: dict[str, set[str]] = {}
-    for e in shown:
-        kinds.setdefault(e.subject, set()).add(e.category)
-    return tuple(sorted(Counter(tuple(sorted(k)) for k in kinds.values()).items()))
+    for e in exposures:
+        if e.shown:
+            kinds.setdefault(e.subject, set()).add(e.category)
+    found: dict[tuple[str, ...], list[str]] = {}
+    for subject in sorted(kinds):
+        found.setdefault(tuple(sorted(kinds[subject])), []).append(subject)
+    return {k: tuple(found[k]) for k in sorted(found)}
 
 
 def _prompted(exposures: list[ExposureRecord]) -> int:

@@ -311,8 +311,8 @@ answers = Table(
     Index("ix_answers_entry", "entry"),
 )
 
-# A real order of a shop and how far it came; for as long as sales are looked back on. `taken_ms`: paid, or to be paid on delivery
-# or by transfer.
+# A real order of a shop and how far it came; for as long as sales are looked back on. `taken_ms`: paid, or to be paid on
+# delivery or by transfer.
 shop_orders = Table(
     "shop_orders",
     metadata,
@@ -485,6 +485,17 @@ notifications = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("complete", Boolean, nullable=False),
     Column("data", JSON, nullable=False),
+)
+
+letters = Table(
+    "letters",
+    metadata,
+    Column("incident", String, primary_key=True),
+    Column("ref", String, primary_key=True),  # the person
+    Column("batch", String, nullable=False),  # jti of the order
+    Column("state", String, nullable=False),  # engine/letters.py, STATES
+    Column("at_ms", BigInteger, nullable=False),
+    Index("ix_letters_batch", "batch"),
 )
 
 # --- people --------------------------------------------------------------------------------------------------------

@@ -17,9 +17,11 @@ from checkvalve.engine import (
     readiness,
     residency,
     retention,
+    roles,
     ruling,
     statements,
     vault_told,
+    writing_letters,
 )
 from checkvalve.engine.core import Core
 from checkvalve.engine.errors import EngineError
@@ -39,12 +41,14 @@ ASKED: Final[dict[str, tuple[Any, Does]]] = {
     ANSWER_PATH: (Answering, answered),
     editing.PATH: (editing.Returning, editing.take_back),
     fleet.PATH: (fleet.Asking, fleet.asked),
+    writing_letters.PATH: (writing_letters.Writing, writing_letters.asked),
     paging_drill.PATH: (paging_drill.Testing, paging_drill.tested),
     statements.PATH: (statements.Statement, statements.stated),
     canaries.PATH: (canaries.Planting, canaries.planted),
     readiness.PATH: (readiness.Done, readiness.stated),
     residency.PATH: (residency.Transferring, residency.stated),
     vault_told.PATH: (vault_told.Told, vault_told.stated),
+    roles.PATH: (roles.Found, roles.stated),
     ruling.PATH: (ruling.Ruling, ruling.looked),
     "/v1/local/find": (looking.Looking, looking.found),
     "/v1/local/erase": (looking.Erasing, looking.erased),

@@ -99,6 +99,7 @@ EXAMPLES: dict[tuple[str, ...], Example] = {
     ("case", "cost"): Example((CASE, "--assumptions", "costs.json"), {"items", "total_eur", "budget_eur", "legal_maxima"}),
     ("case", "reason"): Example((CASE, "a test"), {"entry"}),
     ("case", "decide"): Example((CASE, "--notify", "--reason", "a test"), {"entry"}),
+    ("case", "letters"): Example((CASE,), {"people", "waiting", "sent", "bounced", "failed", "nobody", "withdrawn"}, exit=1),
     ("case", "aware"): Example((CASE, "--at", T, "--regime", "uk_gdpr"), {"entry"}),
     ("case", "hours"): Example((CASE, "24"), {"entry"}),
     ("case", "particulars"): Example(("particulars.json",), {"entry"}),

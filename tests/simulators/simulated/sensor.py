@@ -4,7 +4,7 @@ import base64
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -39,6 +39,11 @@ class Sensor:
     pseudonym_key: bytes = b""
     gateway_url: str = ""
     sent: int = 0
+    post: Callable[..., httpx2.Response] = httpx2.post  # many shops share a client
+    known: set[str] = field(default_factory=set)  # people whom core was told of
+    waiting: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)  # letters: batch, person, by language
+    written: list[tuple[str, dict[str, str]]] = field(default_factory=list)  # to whom, subject and body
+    mail_works: bool = True
     _core: str = ""
     _core_key: bytes = b""
     _keyid: str = ""
@@ -66,7 +71,7 @@ class Sensor:
         public = base64.b64encode(self.key.public_key().public_bytes_raw()).decode()
         body = {"code": secret, "kind": "wordpress", "name": name, "site_url": site_url, "rest_url": rest_url}
         body |= {"public_key": public, "versions": {"checkvalve": "simulated"}}  # type: ignore[dict-item]
-        answer = httpx2.post(f"{self._core}/v1/pair", json=body, timeout=30)
+        answer = self.post(f"{self._core}/v1/pair", json=body, timeout=30)
         said = answer.json()
         if answer.status_code != 200:
             raise RefusedError(answer.status_code, str(said.get("error")), str(said.get("hint")))
@@ -93,6 +98,8 @@ class Sensor:
             )
             self._outbox.append((self._next, line))
             self._next += 1
+            if class_uid == ocsf.USER_INVENTORY:
+                self.known.add(own["subject"]["ref"])
 
     def flush(self) -> None:
         """Everything to core; what is not acknowledged stays."""
@@ -109,7 +116,7 @@ class Sensor:
                 headers |= signature.sign(message, signature.POST_EVENTS, key=self.key, keyid=self._keyid, **fresh)  # type: ignore[arg-type]
                 headers["content-type"] = "application/x-ndjson"
                 try:
-                    answer = httpx2.post(f"{self._core}/v1/events", content=body, headers=headers, timeout=30)
+                    answer = self.post(f"{self._core}/v1/events", content=body, headers=headers, timeout=30)
                 except httpx2.TransportError:
                     return
                 if answer.status_code != 202:
@@ -120,6 +127,7 @@ class Sensor:
     def sync(self, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
         """Core's request: check it, take its orders, send what is waiting."""
         orders = self._orders_in(headers, body)
+        self._send_letters()
         applied = [self._take(token) for token in orders]
         before = self.sent
         self.flush()
@@ -198,11 +206,31 @@ class Sensor:
         if order["action"] == "release":
             self._ended |= {jti, str(order["args"].get("jti"))}
             self._in_force.pop(str(order["args"].get("jti")), None)
+            self._withdraw(str(order["args"].get("jti")))
+        elif order["action"] == "write_letters":
+            self._ended.add(jti)
+            self.waiting += [(order["args"]["batch"], ref, order["args"]["letters"][n]) for ref, n in order["args"]["people"]]
         elif order["action"] in ACTIONS["wordpress"]:
             self._in_force[jti] = order
         else:
             return self._outcome(jti, "refused", f"this shop knows no action {order['action']}")
         return self._outcome(jti, "done", "from the next request on")
+
+    def _withdraw(self, batch: str) -> None:
+        left = [w for w in self.waiting if w[0] != batch]
+        if gone := len(self.waiting) - len(left):
+            self.waiting = left
+            self._outcome(batch, "released", f"{gone} letters were not sent any more")
+
+    def _send_letters(self) -> None:
+        """As the plugin beside core's requests: to whom it knows, in their language; core hears who, and no address."""
+        for batch, ref, letter in self.waiting if self.mail_works else []:
+            known = ref in self.known
+            if known:
+                self.written.append((ref, letter.get("de") or letter["en"]))
+            said = {"batch": batch, "sent" if known else "nobody": [ref]}
+            self.record(ocsf.EMAIL_ACTIVITY, 1, {"letters": said}, trace=secrets.token_hex(16))
+        self.waiting = [] if self.mail_works else self.waiting
 
     def _outcome(self, jti: str, status: str, detail: str) -> dict[str, str]:
         told = {"jti": jti, "status": status, "detail": detail}

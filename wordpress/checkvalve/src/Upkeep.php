@@ -5,9 +5,11 @@ use Checkvalve\Orders\OrderDesk;
 use Checkvalve\Outbox\Core;
 use Checkvalve\Outbox\Flusher;
 use Checkvalve\Outbox\Outbox;
+use Checkvalve\People\Letters;
 use Checkvalve\People\Register;
 use Checkvalve\Probe\ProbeOrders;
 use Checkvalve\Probe\ProbeProduct;
+use Checkvalve\Sensors\Inventory;
 use Checkvalve\Sensors\LogSources;
 use Checkvalve\Sensors\LogTables;
 
@@ -72,12 +74,24 @@ final class Upkeep {
 			}
 		);
 		$this->recorder->guarded(
+			Letters::class,
+			function () use ( $until ) {
+				( new Letters( $this->recorder ) )->send( $until );
+			}
+		);
+		$this->recorder->guarded( Inventory::class, fn() => Inventory::tell( $this->recorder, time() ) );
+		$this->recorder->guarded(
 			LogSources::class,
 			function () {
 				LogSources::look( $this->recorder );
 				LogTables::read( $this->recorder );
 			}
 		);
+	}
+
+	/** @return int How many of the addresses are ones. */
+	public function bounced( array $addresses ): int {
+		return ( new Letters( $this->recorder ) )->bounced( $addresses );
 	}
 
 	/** Events that found no room leave a gap in the numbers, which core sees, and a word about it. */

@@ -83,6 +83,22 @@ final class Command {
 	}
 
 	/**
+	 * Mail to these addresses came back. The server learns which letters reached nobody, never an address.
+	 *
+	 * ## OPTIONS
+	 *
+	 * <address>...
+	 * : As the returned mail names them.
+	 *
+	 * @param string[] $args
+	 */
+	public function bounced( $args ): void {
+		$known = $this->upkeep->bounced( array_map( 'strval', $args ) );
+		$given = count( $args );
+		$known === $given ? \WP_CLI::success( "$known noted." ) : \WP_CLI::warning( "$known of $given noted; the others are no e-mail addresses." );
+	}
+
+	/**
 	 * Show what orders can do in this shop, how it is undone, what it may cost.
 	 */
 	public function hands(): void {

@@ -15,6 +15,7 @@ abstract class Hand {
 	const EFFECT = '';
 	const UNDO   = 'ends with the order; nothing was written';
 	const COST   = '';
+	const LASTS  = true; // false: done at once, and not enforced in later requests
 
 	/**
 	 * The arguments as this shop understands them; at least `target`, what it touches, for people.

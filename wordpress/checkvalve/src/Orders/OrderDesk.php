@@ -186,7 +186,9 @@ final class OrderDesk {
 		$this->need_loader();
 		$held = $hand->enact( $rule, $now );
 		try {
-			OrderTable::add( $order, $rule, $token, OrderTable::IN_FORCE, $held, $now );
+			$hand::LASTS
+				? OrderTable::add( $order, $rule, $token, OrderTable::IN_FORCE, $held, $now )
+				: OrderTable::add( $order, array( 'target' => $rule['target'] ), '', OrderTable::DONE, $held, $now );
 		} catch ( Refused $refused ) {
 			'' === $held || $hand->undo( $held );
 			throw $refused;
@@ -207,13 +209,13 @@ final class OrderDesk {
 			throw new Refused( 'refused', 'release needs {"jti": "<order to undo>"}' );
 		}
 		$known = OrderTable::find( $target );
-		OrderTable::add( $order, array( 'target' => $target ), $token, 'done', '', $now );
+		OrderTable::add( $order, array( 'target' => $target ), $token, OrderTable::DONE, '', $now );
 		if ( ! $known ) {
 			// It may still arrive, and must stay released then.
 			OrderTable::add( array( 'jti' => $target, 'action' => 'unknown', 'exp' => $order['exp'] ), array(), '', 'released', '', $now );
 			return "$target was not known here and will not be done";
 		}
-		if ( OrderTable::IN_FORCE !== $known->status ) {
+		if ( OrderTable::IN_FORCE !== $known->status && '' === (string) $known->held ) {
 			return "$target had ended before ({$known->status})";
 		}
 		$this->close( array( $known ), 'released', 'released by ' . $order['jti'], $now );

@@ -10,6 +10,7 @@ use Checkvalve\Tables;
 final class OrderTable {
 
 	const IN_FORCE = 'in_force';
+	const DONE     = 'done'; // and nothing of it lasts, but it may be undone while something is held
 	const KEPT     = 2592000; // 30 days after expiry
 
 	/** @return object|null Row with jti, action, target, rule, jws, expires, status, at, held. */

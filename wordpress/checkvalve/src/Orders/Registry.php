@@ -29,6 +29,7 @@ final class Registry {
 		'read_only_admin'               => Hands\ReadOnlyAdmin::class,
 		'stop_llm'                      => Hands\StopLlm::class,
 		'purge_caches'                  => Hands\PurgeCaches::class,
+		'write_letters'                 => Hands\WriteLetters::class,
 	);
 
 	/** Null for an action this version does not know. */
