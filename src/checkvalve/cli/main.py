@@ -29,6 +29,7 @@ COMMANDS = {
     "posture": "posture",
     **dict.fromkeys(("readiness", "review", "contract", "residency"), "readiness"),
     "plugin": "plugin",
+    "fleet": "fleet",
     "playbook": "playbook",
     "detect": "detect",
     "exercise": "exercise",

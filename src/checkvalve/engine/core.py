@@ -14,6 +14,7 @@ from checkvalve.engine.accounts import Accounts
 from checkvalve.engine.changed import Changed
 from checkvalve.engine.digesting import ReducerProcess
 from checkvalve.engine.errors import EngineError
+from checkvalve.engine.fleet_driver import FleetDriver
 from checkvalve.engine.identity import Identity, load_identity
 from checkvalve.engine.importer import Importer
 from checkvalve.engine.ingest import Accepted, Ingest
@@ -60,6 +61,7 @@ class Core:
         self.pairing = Pairing(state, identity, settings, self.ingest.next_sequence)
         hands = surroundings.hands(state, journal, self.orders, identity, self.changed, self.decide, self.now_ms)
         self.worker = Worker(state, hands, self.orders, self.decide, settings, self.changed, self.now_ms)
+        self._fleets = FleetDriver(state, hands, self.orders, self.decide, self.changed, self.now_ms)
         self.pager = Pager(self)
         self._paging: asyncio.Task[None] | None = None
         self._digesting: asyncio.Task[None] | None = None
@@ -82,9 +84,11 @@ class Core:
         self._retaining = asyncio.create_task(self._retain())
         self._anchoring = asyncio.create_task(anchoring.keep_anchoring(self.settings, self.identity))
         await self.worker.start()
+        self._fleets.start()
         self._paging = asyncio.create_task(self.pager.run())
 
     async def stop(self) -> None:
+        await self._fleets.stop()
         await self.worker.stop()
         await self.committer.stop()
         tasks = [

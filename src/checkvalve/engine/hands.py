@@ -94,11 +94,14 @@ class Hands:
 
     async def _probe(self, command: Any) -> Outcome:
         shop = self._shop(command)
-        report = await CheckoutProbe(self.session, self._pass).run(shop, self._baseline(command))
+        report = await self.probe_shop(shop, self._baseline(command))
         data = msgspec.to_builtins(report)
         if report.ok:
             return _outcome(command, "done", f"order {report.order} over {report.paid} went through", data)
         return _outcome(command, "failed", report.why or "the checkout failed", data)
+
+    async def probe_shop(self, shop: Shop, baseline: CheckoutReport | None) -> CheckoutReport:
+        return await CheckoutProbe(self.session, self._pass).run(shop, baseline)
 
     def _pass(self, site: str) -> str:
         now = self._now_ms() // 1000

@@ -452,8 +452,6 @@ class Reducer:
             values = [{"entry": n} for n in decision.data["entries"]]
             db.execute(upsert(erased).on_conflict_do_nothing(), values)
             db.execute(delete(answers).where(answers.c.entry.in_(decision.data["entries"])))
-        elif decision.type in fleet_log.TYPES:
-            fleet_log.digest(db, decision, opened.number)
         elif decision.type == letters.TYPE:
             letters.digest_asked(db, decision)
         elif decision.type in fleet_log.TYPES:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, exists, func, insert, select, update
 from checkvalve.playbooks import interpreter
 from checkvalve.playbooks.loader import library, shipped
 from checkvalve.playbooks.types import Command, Outcome, Run
-from checkvalve.store.schema import commands, runs
+from checkvalve.store.schema import commands, incidents, runs
 
 ENDED = ("done", "failed")
 FOR_PEOPLE = ("manual", "approval")
@@ -31,6 +31,12 @@ def next_id(db: Connection, incident: str) -> str:
 
 def under_way(db: Connection, incident: str) -> bool:
     return bool(db.scalar(select(exists().where(runs.c.incident == incident, ~runs.c.done))))
+
+
+def at_site(db: Connection, site: str) -> bool:
+    """Whether a playbook is under way for any case of a shop."""
+    its_own = select(incidents.c.id).where(incidents.c.site == site)
+    return bool(db.scalar(select(exists().where(runs.c.incident.in_(its_own), ~runs.c.done))))
 
 
 def ran(db: Connection, incident: str, playbook: str) -> bool:

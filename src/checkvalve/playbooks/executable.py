@@ -167,10 +167,10 @@ def _content_fault(kind: str, content: str) -> str | None:
         return "not a JSON object"
     if kind == "verify_closed" and not _text(data.get("route")):
         return "no route"
-    return _order_fault(data) if kind == "order" else None
+    return order_fault(data) if kind == "order" else None
 
 
-def _order_fault(data: dict[str, Any]) -> str | None:
+def order_fault(data: dict[str, Any]) -> str | None:
     hand, action, args = data.get("hand"), data.get("action"), data.get("args")
     if not isinstance(hand, str) or hand not in ACTIONS:
         return f"hand is none of {', '.join(ACTIONS)}"

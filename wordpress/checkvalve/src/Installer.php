@@ -7,6 +7,7 @@ use Checkvalve\Outbox\Outbox;
 use Checkvalve\People\Register;
 use Checkvalve\Probe\ProbeOrders;
 use Checkvalve\Probe\ProbeProduct;
+use Checkvalve\Sensors\Inventory;
 use Checkvalve\Sensors\LogSources;
 use Checkvalve\Sensors\LogTables;
 
@@ -28,6 +29,7 @@ final class Installer {
 		ProbeOrders::OPEN,
 		ProbeProduct::OPTION,
 		ProbeProduct::PHYSICAL,
+		Inventory::TOLD,
 		LogSources::KNOWN,
 		LogTables::PLACES,
 		'checkvalve_lock_flush',

@@ -6,6 +6,7 @@ use Checkvalve\Outbox\Flusher;
 use Checkvalve\Outbox\Outbox;
 use Checkvalve\People\Register;
 use Checkvalve\Probe\ProbeProduct;
+use Checkvalve\Sensors\Inventory;
 
 /**
  * Pairing with core by a short-lived code (docs/spec/wire.md, section 2).
@@ -108,6 +109,7 @@ final class Pairing {
 		Settings::store( $pairing );
 		$this->outbox->continue_after( (int) $pairing['next_sequence'] - 1, time() );
 		delete_option( Flusher::CONTACT );
+		delete_option( Inventory::TOLD );
 		Register::restart();
 		$this->recorder->guarded( self::class, array( ProbeProduct::class, 'ensure' ) );
 		$this->recorder->self_report( 3, 'paired' );

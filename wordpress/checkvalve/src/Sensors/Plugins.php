@@ -52,6 +52,7 @@ final class Plugins extends Sensor {
 		$headers = $this->leaving[ $plugin ] ?? $this->headers( $plugin );
 		$app     = array( 'name' => $headers['Name'] ?? '', 'uid' => $plugin, 'version' => $headers['Version'] ?? '' );
 		$this->recorder->record( 6002, $activity_id, array( 'app' => $app ) );
+		Inventory::stale();
 	}
 
 	private function headers( string $plugin ): array {
