@@ -2,6 +2,7 @@
 
 import argparse
 import random
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
@@ -44,8 +45,13 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     ran.add_argument("--players", choices=PLAYERS, default=PLAYERS[0])
     ran.add_argument("--solo", action="store_true", help="you answer at this terminal; rules play the other roles")
     ran.add_argument("--role", choices=get_args(Role), help="with --solo: only for this role")
-    ran.add_argument("--speed", type=float, help="so many times as fast as life (default: as fast as core answers; solo: 1)")
-    ran.add_argument("--short", action="store_true", help="the 20-minute form")
+    ran.add_argument("--live", action="store_true", help="people play it in their browsers, by links; you lead it")
+    ran.add_argument("--listen", default="127.0.0.1:8480", metavar="ADDR", help="with --live (default: %(default)s)")
+    ran.add_argument("--public-url", metavar="URL", help="with --live: how phones reach that address")
+    ran.add_argument("--speed", type=float, help="so many times as fast as life (default: as fast as core answers; people: 1)")
+    ran.add_argument(
+        "--short", action="store_true", help="the 20-minute form: the clock runs on when nobody has anything to do"
+    )
     ran.add_argument("--seed", type=int, default=1)
     ran.set_defaults(run=_run)
     told = actions.add_parser("report", parents=[common], help="the after-action report, or its case as VERIS or STIX")
@@ -153,12 +159,17 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.role and not arguments.solo:
         complain("--role goes with --solo")
         return BAD
+    if arguments.live and arguments.solo:
+        complain("--live and --solo are two ways to play; choose one")
+        return BAD
     if arguments.speed is not None and not 0 < arguments.speed <= MAX_SPEED:
         complain(f"--speed is above 0 and at most {MAX_SPEED:g}")
         return BAD
     scenario = load(_source(arguments.scenario))
     scenario = short_form(scenario) if arguments.short else scenario
-    speed = arguments.speed or (1.0 if arguments.solo else None)
+    if arguments.live:
+        return _live(arguments, scenario)
+    speed = arguments.speed or (1.0 if arguments.solo and not arguments.short else None)
     players = (
         Solo(arguments.role, lambda text: console.print(text, markup=False), input, speed or 1.0)
         if arguments.solo
@@ -167,15 +178,44 @@ def _run(arguments: argparse.Namespace) -> int:
     home = _home(arguments)
     record = exercise.run(exercise.Plan(scenario=scenario, home=home, players=players, seed=arguments.seed, speed=speed))
     kept = exercise_report.keep(home, record)
+    _came_of_it(arguments, kept)
+    return OK
+
+
+def _live(arguments: argparse.Namespace, scenario: Scenario) -> int:
+    from checkvalve.cli.serve import address
+    from checkvalve.engine import exercise
+    from checkvalve.engine.exercise_players import Scripted
+    from checkvalve.web.console.exercise_server import Door, play
+
+    def opened(link: str) -> None:
+        print(f"You lead it at {link}", file=sys.stderr if arguments.json else sys.stdout, flush=True)
+
+    door = Door(
+        listen=address(arguments.listen),
+        public_url=arguments.public_url,
+        brisk=arguments.short,
+        opened=opened,
+        ended=lambda kept: _came_of_it(arguments, kept),
+    )
+    players = Scripted(good=True)
+    plan = exercise.Plan(
+        scenario=scenario, home=_home(arguments), players=players, seed=arguments.seed, speed=arguments.speed or 1.0
+    )
+    play(plan, door)
+    return OK
+
+
+def _came_of_it(arguments: argparse.Namespace, kept: dict[str, Any]) -> None:
     if arguments.json:
         print_json({k: v for k, v in kept.items() if k not in ("view", "veris", "stix")})
-        return OK
-    console.print(f"[bold]EXERCISE {record.id}[/bold]  {scenario.title}: {record.score.percent} %", soft_wrap=True)
-    for expectation in kept["view"]["expectations"]:
+        return
+    shown = kept["view"]
+    console.print(f"{shown['title']} ({kept['id']}): {kept['score']['percent']} %", markup=False, soft_wrap=True)
+    for expectation in shown["expectations"]:
         line = f"  {expectation['status']:8} {expectation['score']:>9}  {expectation['text']} {expectation['took']}"
         console.print(line, markup=False, soft_wrap=True)
-    console.print(f"Report: checkvalve exercise report {record.id} --format pdf --out report.pdf")
-    return OK
+    console.print(f"Report: checkvalve exercise report {kept['id']} --format pdf --out report.pdf")
 
 
 def _report(arguments: argparse.Namespace) -> int:

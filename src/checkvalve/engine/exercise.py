@@ -107,7 +107,7 @@ async def _conducted(plan: Plan, name: str, directory: Path, lives: World, chanc
             await shop.wire.send()
             await gateway.poll()
             if plan.room is not None:
-                plan.room.open(name, core.identity, clock)
+                plan.room.open(core, clock)
             director = Director(
                 plan.scenario, core, clock, shop, gateway, plan.players, postbox, chance,
                 speed=plan.speed, room=plan.room, real_cases=lambda: open_cases(plan.home),

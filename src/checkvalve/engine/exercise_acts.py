@@ -1,6 +1,7 @@
 """What a decision in an exercise does in the product: the same calls as the console's and the command line's.
 
-What people state (awareness, reasons, filings, closing) they state for every open case; a playbook is started for the newest.
+What people state (awareness, reasons, filings, closing) they state for every open case of the shop; a playbook is started for
+the newest.
 """
 
 from sqlalchemy import select
@@ -12,17 +13,17 @@ from checkvalve.exercises.scenario import Act
 from checkvalve.incidents.case import IncidentError
 from checkvalve.incidents.case import change as checked
 from checkvalve.regimes.law import RegimeError
-from checkvalve.store.schema import commands, incidents, sites
+from checkvalve.store.schema import commands, incidents
 
 REFUSED = (EngineError, IncidentError, RegimeError)
 
 
-async def act(core: Core, wanted: Act, by: str, reference: str) -> str:
+async def act(core: Core, site: str, wanted: Act, by: str, reference: str) -> str:
     """Do it; empty when done, else why it could not be. `reference` stands for a receipt."""
-    known = open_cases(core)
+    known = open_cases(core, site)
     try:
         if wanted.enter is not None:
-            await statements.stated(core, statements.Entered(site=_site(core), given=wanted.enter, by=by))
+            await statements.stated(core, statements.Entered(site=site, given=wanted.enter, by=by))
         elif not known:
             return "there is no case"
         elif wanted.playbook is not None:
@@ -35,9 +36,10 @@ async def act(core: Core, wanted: Act, by: str, reference: str) -> str:
     return ""
 
 
-def open_cases(core: Core) -> list[str]:
-    """Those of the exercise, the newest last."""
-    query = select(incidents.c.id).where(incidents.c.open).order_by(incidents.c.opened_ms, incidents.c.id)
+def open_cases(core: Core, site: str) -> list[str]:
+    """Those of the shop, the newest last."""
+    mine = incidents.c.open & (incidents.c.site == site)
+    query = select(incidents.c.id).where(mine).order_by(incidents.c.opened_ms, incidents.c.id)
     with core.state.read() as db:
         return list(db.scalars(query))
 
@@ -81,8 +83,3 @@ def _waiting(core: Core, case: str, kind: str) -> list[str]:
     query = select(commands.c.id).where(commands.c.incident == case, commands.c.kind == kind, commands.c.status == "waiting")
     with core.state.read() as db:
         return list(db.scalars(query.order_by(commands.c.position)))
-
-
-def _site(core: Core) -> str:
-    with core.state.read() as db:
-        return str(db.scalar(select(sites.c.site)))

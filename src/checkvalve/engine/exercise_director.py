@@ -110,6 +110,11 @@ class Director:
     def _ended(self) -> bool:
         return self._room is not None and self._room.ended
 
+    @property
+    def _mine(self) -> Any:
+        """Cases of this shop that were opened since the scenario began, or are open still."""
+        return (incidents.c.site == self._shop.site) & (incidents.c.open | (incidents.c.opened_ms >= self._start_ms))
+
     def _at(self, at_ms: int, step: Step) -> None:
         heapq.heappush(self._due, (at_ms, next(self._order), step))
 
@@ -122,7 +127,7 @@ class Director:
         waiting = commands.c.status.in_(("queued", "waiting")) & (commands.c.kind != "manual")
         with self._core.state.read() as db:
             times = [t for row in db.execute(select(commands).where(waiting)) for t in (row.due_ms, runs.deadline_ms(row)) if t]
-            for state in db.scalars(select(incidents.c.state)):
+            for state in db.scalars(select(incidents.c.state).where(self._mine)):
                 clocks = casework.running_clocks(db, cases.incident_of(state), now)
                 times += [c.due_ms - m * HOUR_MS for c in clocks if not c.met for m in MARGINS_H]
         if self._postbox.unanswered:
@@ -259,8 +264,9 @@ class Director:
 
     def _holds(self, when: Condition) -> bool:
         with self._core.state.read() as db:
-            states: list[dict[str, Any]] = list(db.scalars(select(incidents.c.state)))
-            acknowledged = bool(db.scalar(select(exists().where(transitions.c.kind == "page_acknowledged"))))
+            states: list[dict[str, Any]] = list(db.scalars(select(incidents.c.state).where(self._mine)))
+            heard = (transitions.c.kind == "page_acknowledged") & (transitions.c.at_ms >= self._start_ms)
+            acknowledged = bool(db.scalar(select(exists().where(heard))))
         shut = {(w.plugin, w.route) for w in self._scenario.ways if self._shop.closed(w)}
         contained = bool(states) and all(s["contained_ms"] or (s["plugin"], s["route"]) in shut for s in states)
         return (
@@ -293,7 +299,7 @@ class Director:
             for act in option.do:
                 await self._settle()
                 reference = f"EXERCISE-{self._core.surroundings.exercise}"
-                if why := await exercise_acts.act(self._core, act, by, reference):
+                if why := await exercise_acts.act(self._core, self._shop.site, act, by, reference):
                     await self._log("exercise_refused", decision=decision.id, why=why)
             for effect in option.effects:
                 await self._effect(effect)

@@ -11,14 +11,20 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final, Literal, get_args
 
+from sqlalchemy import select
+
+from checkvalve.engine import cases, casework
+from checkvalve.engine.core import Core
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.exercise_clock import Clock
 from checkvalve.engine.exercise_players import Reply, Scripted
-from checkvalve.engine.identity import Identity
 from checkvalve.events import jws
 from checkvalve.events.errors import EventError
 from checkvalve.exercises.linter import somebody_real
 from checkvalve.exercises.scenario import Decision, Inject, Means, Option, Role, Scenario, span_ms
+from checkvalve.incidents.case import Incident
+from checkvalve.incidents.escalation import Running
+from checkvalve.store.schema import incidents
 
 JOIN_TYP: Final = "checkvalve-exercise+jws"
 JOIN_S: Final = 12 * 3600  # after what the exercise takes
@@ -27,9 +33,6 @@ SHORT_S: Final = 20 * 60.0
 MAX_TEXT: Final = 1000
 MAX_EXTRAS: Final = 50
 PAGED: Final[tuple[Role, ...]] = ("incident_lead", "controller")  # whom the rota of an exercise stands for
-
-Seat = Role | Literal["observer", "facilitator"]
-SEATS: Final[tuple[str, ...]] = (*get_args(Role), "observer", "facilitator")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,6 +56,12 @@ class Line:
     means: str
     text: str
     expected: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseNow:
+    incident: Incident
+    clocks: tuple[Running, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +106,7 @@ class Room:
     speed: float = 1.0
     on_open: Callable[["Room"], None] = lambda _: None
     name: str = ""
+    core: Core | None = None
     clock: Clock = field(default_factory=lambda: Clock(0))
     start_ms: int = 0
     paused: bool = True  # until its facilitator begins
@@ -110,17 +120,16 @@ class Room:
     questions: dict[str, Question] = field(default_factory=dict)
     given: set[str] = field(default_factory=set)
     skipped: set[str] = field(default_factory=set)
-    seen: set[str] = field(default_factory=set)  # seats whose link was opened
+    seen: set[str] = field(default_factory=set)  # roles that people took up
     _wishes: deque[Wish] = field(default_factory=deque)
     _extras: int = 0
     _stirred: float = field(default_factory=monotonic)
-    _identity: Identity | None = None
     _rules: Scripted = field(default_factory=lambda: Scripted(good=True))
 
     # --- who takes part ----------------------------------------------------------------------------------------------
 
-    def open(self, name: str, identity: Identity, clock: Clock) -> None:
-        self.name, self._identity, self.clock, self.start_ms = name, identity, clock, clock.now_ms()
+    def open(self, core: Core, clock: Clock) -> None:
+        self.core, self.name, self.clock, self.start_ms = core, core.surroundings.exercise, clock, clock.now_ms()
         self.on_open(self)
 
     @property
@@ -129,17 +138,17 @@ class Room:
 
     def link(self, seat: str) -> str:
         """The token of a seat. Whoever has it sits there."""
-        assert self._identity is not None
+        assert self.core is not None
         expires = int(self.wall_s() + span_ms(self.scenario.lasts) / 1000 / self.speed) + JOIN_S
         payload = {"exercise": self.name, "seat": seat, "exp": expires}
-        return jws.sign(payload, typ=JOIN_TYP, kid="core", key=self._identity.core_key)
+        return jws.sign(payload, typ=JOIN_TYP, kid="core", key=self.core.identity.core_key)
 
     def seat(self, token: str) -> str:
         """EngineError for a link that was not made for this exercise, or is over."""
-        if self._identity is None:
+        if self.core is None:
             raise EngineError("forbidden", "the exercise has not been opened yet; try again in a moment")
         try:
-            payload = jws.verify(token, typ=JOIN_TYP, public_key=self._identity.core_public)
+            payload = jws.verify(token, typ=JOIN_TYP, public_key=self.core.identity.core_public)
         except EventError as error:
             raise EngineError("forbidden", "this link was not made for this exercise, or it was cut short") from error
         if payload.get("exercise") != self.name or payload.get("seat") not in self.seats:
@@ -147,6 +156,19 @@ class Room:
         if int(payload.get("exp", 0)) <= self.wall_s():
             raise EngineError("stale", "this link has expired; ask the facilitator for a new one")
         return str(payload["seat"])
+
+    def join(self, seat: str) -> None:
+        """A person plays this role from now on. Opening a link is not enough: programs that preview messages open it too."""
+        if seat in self.scenario.roles:
+            self.seen.add(seat)
+
+    def cases(self) -> list[CaseNow]:
+        """What core says now, the newest case first."""
+        assert self.core is not None
+        now = self.clock.now_ms()
+        with self.core.state.read() as db:
+            known = [cases.incident_of(s) for s in db.scalars(select(incidents.c.state).order_by(incidents.c.opened_ms.desc()))]
+            return [CaseNow(incident=i, clocks=tuple(casework.running_clocks(db, i, now))) for i in known]
 
     # --- what they wish ----------------------------------------------------------------------------------------------
 
@@ -186,7 +208,8 @@ class Room:
             raise EngineError("too_late", "that inject was given or left out already")
         self._stir(control)
 
-    def extra(self, seat: str, sender: str, to: Sequence[str], means: str, text: str) -> None:
+    def add(self, seat: str, sender: str, to: Sequence[str], means: str, text: str) -> None:
+        """An inject that the scenario does not have, now. To nobody: to everybody."""
         self._facilitator(seat)
         roles = [r for r in self.scenario.roles if r in to] or list(self.scenario.roles)
         text, sender = " ".join(text.split()), " ".join(sender.split()) or "the facilitator"

@@ -21,6 +21,7 @@ from checkvalve.engine.orders import ORDER_TYP
 from checkvalve.events import event as ocsf
 from checkvalve.events import jws, signature
 from checkvalve.events.errors import EventError
+from checkvalve.events.site import EXERCISE_SITE
 from checkvalve.exercises import world
 from checkvalve.exercises.scenario import Way
 from checkvalve.exercises.world import World
@@ -177,9 +178,8 @@ class GatewayInMemory:
     def __init__(self, shop: ShopInMemory, wire: Wire, directory: Path, shop_key: Ed25519PrivateKey) -> None:
         self._shop, self._wire, self._shop_key = shop, wire, shop_key
         self._core = wire.core
-        directory.mkdir(mode=0o700, parents=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.control = Control(directory, self._core.identity.core_public)
-        self._asked = 0
 
     async def poll(self) -> None:
         """Take over what core says is in force, and report what came of it."""
@@ -203,8 +203,10 @@ class GatewayInMemory:
         now, shop = self._core.now_ms(), self._shop
         if shop.closed(way):
             return False
-        self._asked += 1
-        claims: dict[str, Any] = {"site": shop.site, "trace": f"{self._asked:032x}", "session": f"exercise-{self._asked}"}
+        number = self._wire.next + len(self._wire.waiting)
+        inference = f"exercise-{shop.site}-{number}"
+        trace = f"{int(shop.site.removeprefix(EXERCISE_SITE), 16):016x}{number:016x}"
+        claims: dict[str, Any] = {"site": shop.site, "trace": trace, "session": inference}
         claims |= {n: v for n, v in (("plugin", way.plugin), ("route", way.route)) if v}
         claims |= {"requester": {"anonymous": True}, "iat": now // 1000, "exp": now // 1000 + 120}
         token = jws.sign(claims, typ=CONTEXT_TYP, kid=f"wp.{shop.site}", key=self._shop_key) if way.plugin else None
@@ -212,7 +214,6 @@ class GatewayInMemory:
         target = Target(server="exercise", models=frozenset([canonical(way.model)]))
         mode = self.control.policy(caller, target, now // 1000).mode
         said = "\n".join(world.record(shop.world.people[p], _an_order(shop.world, p)) for p in people)
-        inference = f"exercise-{self._asked}"
         if mode in ("redact", "cut"):
             register = self.control.registers[shop.site]
             said = _without(said, [e.span for e in scan(said, register, Reader(ref=None, recipient="-"), inference, now)])
@@ -240,9 +241,10 @@ def register(core: Core, site: str, name: str, at_ms: int, new_key: Callable[[],
     pseudonym_key = new_key()
     wires = []
     with core.state.begin() as db:
-        place = {"site": site, "name": name, "site_url": URL, "rest_url": f"{URL}/wp-json/"}
+        url = f"{URL}/{site}"
+        place = {"site": site, "name": name, "site_url": url, "rest_url": f"{url}/wp-json/"}
         db.execute(insert(sites).values(**place, pseudonym_key=pseudonym_key, created_ms=at_ms))
-        for keyid, kind, of in ((f"wp.{site}", "wordpress", site), ("gw.exercise", "gateway", None)):
+        for keyid, kind, of in ((f"wp.{site}", "wordpress", site), (f"gw.{site}", "gateway", None)):
             key = Ed25519PrivateKey.from_private_bytes(new_key())
             known = {"keyid": keyid, "kind": kind, "site": of, "name": name, "versions": {"checkvalve": "exercise"}}
             public = key.public_key().public_bytes_raw()

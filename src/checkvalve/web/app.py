@@ -74,10 +74,11 @@ def serve(core: Core, host: str, port: int) -> None:
     )
     server = _Server(config)
     server.core = core
-    server.run(sockets=[_listen(host, port)])
+    server.run(sockets=[listening(host, port)])
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that people reach at this address; EngineError when it cannot be had."""
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048)
     except OSError as error:
