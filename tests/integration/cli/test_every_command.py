@@ -29,6 +29,7 @@ OUTSIDE |= {("plugin", "roles")}  # needs a shop that answers; tests/integration
 OUTSIDE |= {
     ("exercise", action) for action in ("run", "report", "done")
 }  # not while a real case is open; tests/integration/exercises
+OUTSIDE |= {("fleet", action) for action in ("run", "approve", "stop", "undo")}  # need shops; tests/integration/fleet
 OUTSIDE |= {("upstream", action) for action in ("show", "switch", "back")}
 CASE, HOLD, DPO, SOMEBODY, STATE = "<case>", "<hold>", "<dpo>", "<person>", "<state>"
 AGE = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
@@ -122,6 +123,8 @@ EXAMPLES: dict[tuple[str, ...], Example] = {
     ("contract", "check"): Example(("contracts.json",), {"contracts", "without_contract"}, 1),
     ("contract", "letter"): Example(("Example Hosting", "--file", "contracts.json"), {"party", "text"}),
     ("posture", "scan"): Example(("directory",), {"checks"}),
+    ("fleet", "plan"): Example(("shop-assistant",), {"shops", "stages", "unknown"}, 1),
+    ("fleet", "status"): Example((), {"fleets"}),
     ("plugin", "inventory"): Example(("site",), {"directory", "since_ms", "plugins", "removed", "findings"}),
     ("plugin", "assess"): Example(("plugin",), {"slug", "version", "assessed", "findings", "checkout", "isolation"}),
     ("playbook", "lint"): Example((str(PLAYBOOK),), {"files"}),
