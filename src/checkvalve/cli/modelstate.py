@@ -27,7 +27,7 @@ from rich.table import Table
 from checkvalve import __version__
 from checkvalve.actuators.restic import serve_command, serve_environment
 from checkvalve.cli.output import NO, OK, complain, console, print_json
-from checkvalve.engine import vault_erasure, vault_restore, vault_scan, vault_snapshot
+from checkvalve.engine import vault_erasure, vault_here, vault_restore, vault_scan, vault_snapshot
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.settings import data_dir
 from checkvalve.engine.vault import SERVER_USER, Vault, enrol, open_vault
@@ -161,13 +161,10 @@ def _snapshot(arguments: argparse.Namespace) -> int:
     text = _text(arguments.file)
     description.parse(text)  # before anything is made
     vault = open_vault(data, make=True)
-    described = enrol(vault, text)
+    enrol(vault, text)
     vault_scan.heal(vault)
     with _bars(arguments) as bar:
-        taken = vault_snapshot.take(described, vault_snapshot.local(vault), vault.scratch, _now_ms(), bar)
-    with _bars(arguments) as bar:
-        total = {n: p.bytes for n, p in taken.parts.items()}
-        done = vault_scan.scan(vault, _now_ms(), lambda name, read: bar(f"scan {name}", read, total[name]))
+        taken, done = vault_here.snapshot(vault, _now_ms(), bar)
     return _told(arguments, taken, next(s for s in done if s.id == taken.commit.id))
 
 

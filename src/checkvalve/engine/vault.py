@@ -7,11 +7,13 @@
     vault/manifests/<state>.names     the repository files there were when it was signed
     vault/manifests/<state>.refused   why it was not signed
     vault/index.db                    look-up index
+    vault/lock                        held by what signs or removes
     vault/keys/                       sign.key, index.key; never leave the vault
 
 A host may add, and lie about time and content. So a state counts by the time the vault received it, and only once it is signed.
 """
 
+import fcntl
 import hashlib
 import os
 import secrets
@@ -75,6 +77,18 @@ class Vault:
         if not file.exists():
             raise EngineError("not_enrolled", "no model state is described yet; run `checkvalve modelstate enrol FILE`")
         return description.parse(file.read_text("utf-8"))
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """What signs and removes is done by one program at a time; EngineError("busy") for a second one."""
+        descriptor = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError as error:
+            raise EngineError("busy", "another command works on this vault; run it again when that has ended") from error
+        finally:
+            os.close(descriptor)
 
     @contextmanager
     def index(self) -> Iterator[Index]:

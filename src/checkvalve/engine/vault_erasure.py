@@ -21,7 +21,12 @@ def forget(vault: Vault, ids: Iterable[str]) -> list[State]:
 
     EngineError when a state is not there, or when something that stays is not as it was signed: then it keeps its old manifest.
     """
-    wanted, states = set(ids), vault.states()
+    with vault.alone():
+        return _forget(vault, set(ids))
+
+
+def _forget(vault: Vault, wanted: set[str]) -> list[State]:
+    states = vault.states()
     if unknown := wanted - {s.id for s in states}:
         raise EngineError("not_found", f"there is no signed state {min(unknown)[:60]}; see `checkvalve modelstate list`")
     for state in wanted:

@@ -6,7 +6,9 @@ the places of documents (file and line). It can be made anew from the repositori
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -14,13 +16,18 @@ from checkvalve.modelstates.reading import Document, forms
 from checkvalve.modelstates.terms import Digester, Sought, raw_terms, terms
 from checkvalve.modelstates.verdict import Hit
 
+MOST_POSTINGS: Final = 500_000  # kept in memory
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS documents (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, place TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS postings (term INTEGER NOT NULL, document INTEGER NOT NULL,
   PRIMARY KEY (term, document)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS holdings (component TEXT NOT NULL, snapshot TEXT NOT NULL, bits BLOB NOT NULL,
   PRIMARY KEY (component, snapshot)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS readings (component TEXT NOT NULL, path TEXT NOT NULL, stamp TEXT NOT NULL, said BLOB NOT NULL,
+  numbers BLOB NOT NULL, PRIMARY KEY (component, path)) WITHOUT ROWID;
 """
+
+Take = Callable[[Iterable[Document]], set[int]]  # documents -> their numbers
 
 
 class Index:
@@ -38,27 +45,45 @@ class Index:
     def close(self) -> None:
         self._db.close()
 
-    def add(self, component: str, snapshot: str, documents: Iterable[Document]) -> int:
-        """Read what is new of a snapshot's documents and note which it holds; their number. All or nothing."""
-        numbers: set[int] = set()
+    @contextmanager
+    def taking(self) -> Iterator[Take]:
+        """Takes in what is new of documents. All that is taken within the block counts, or nothing."""
         postings: list[tuple[int, int]] = []
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+
+        def take(documents: Iterable[Document]) -> set[int]:
+            numbers = set()
             for document in documents:
                 number, new = self._number(document)
                 numbers.add(number)
                 if new:
-                    postings += [(t, number) for t in self._terms(document)]
-                    if len(postings) > 500_000:
+                    postings.extend((t, number) for t in self._terms(document))
+                    if len(postings) > MOST_POSTINGS:
                         self._post(postings)
+            return numbers
+
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield take
             self._post(postings)
-            held = (component, snapshot, _pack(numbers))
-            self._db.execute("INSERT OR REPLACE INTO holdings VALUES (?, ?, ?)", held)
             self._db.execute("COMMIT")
         except BaseException:
             self._db.execute("ROLLBACK")
             raise
-        return len(numbers)
+
+    def hold(self, component: str, snapshot: str, numbers: set[int]) -> None:
+        """Note which documents a snapshot holds. Only then is it covered."""
+        self._db.execute("INSERT OR REPLACE INTO holdings VALUES (?, ?, ?)", (component, snapshot, _pack(numbers)))
+
+    def reading(self, component: str, path: str, stamp: str) -> tuple[bytes, set[int]] | None:
+        """What `remember` was told of a file with this stamp."""
+        ask = "SELECT said, numbers FROM readings WHERE component = ? AND path = ? AND stamp = ?"
+        row = self._db.execute(ask, (component, path, stamp)).fetchone()
+        return (row[0], set(array("Q", row[1]))) if row else None
+
+    def remember(self, component: str, path: str, stamp: str, said: bytes, numbers: set[int]) -> None:
+        """Keep what was read of a file, so that it need not be read again as long as it has this stamp."""
+        row = component, path, stamp, said, array("Q", sorted(numbers)).tobytes()
+        self._db.execute("INSERT OR REPLACE INTO readings VALUES (?, ?, ?, ?, ?)", row)
 
     def _number(self, document: Document) -> tuple[int, bool]:
         kind = b"raw" if document.raw else b"text"
@@ -157,6 +182,7 @@ class Index:
         self._db.execute("DELETE FROM postings WHERE document IN (SELECT document FROM dead)")
         self._db.execute("DELETE FROM documents WHERE id IN (SELECT document FROM dead)")
         self._db.execute("DROP TABLE dead")
+        self._db.execute("DELETE FROM readings")  # they name documents
         self._db.execute("COMMIT")
         self._db.execute("VACUUM")
 

@@ -11,8 +11,10 @@ import secrets
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -31,7 +33,10 @@ SQLITE: Final = b"SQLite format 3\x00"
 BUSY_S: Final = 30.0  # how long a live database is waited for
 BESIDE: Final = ("-wal", "-shm", "-journal")
 
+AT_ONCE: Final = 2  # programs of restic; each uses more than one core, and has pauses of its own
+
 Progress = Callable[[str, int, int], None]  # component, bytes done, bytes in all
+Around = Callable[[str, Path, Callable[[], BackedUp]], BackedUp]  # component, the directory that is backed up, the backup
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,13 +88,28 @@ def new_id(now_ms: int) -> str:
     return f"S{now_ms // 1000:010x}-{secrets.token_hex(4)}"
 
 
-def take(described: Description, target: Target, scratch: Path, now_ms: int, progress: Progress | None = None) -> Taken:
-    """Back up every component and commit. Nothing counts until the commit; what was sent before a failure is not sent again."""
-    state, parts = new_id(now_ms), {}
-    for name, component in described.components.items():
-        told = (lambda done, total, name=name: progress(name, done, total)) if progress else None
-        with staged(name, Path(component.path), scratch) as directory:
-            parts[name] = target.repository(name).backup(directory, tags=(f"state={state}",), progress=told)
+def take(
+    described: Description,
+    target: Target,
+    scratch: Path,
+    now_ms: int,
+    progress: Progress | None = None,
+    around: Around = lambda _name, _directory, backup: backup(),
+) -> Taken:
+    """Back up every component and commit. Nothing counts until the commit; what was sent before a failure is not sent again.
+
+    `around` runs the backup of a component, with whatever is done beside it; several at the same time.
+    """
+    state = new_id(now_ms)
+
+    def one(name: str) -> BackedUp:
+        told = (lambda done, total: progress(name, done, total)) if progress else None
+        with staged(name, Path(described.components[name].path), scratch) as directory:
+            backup = partial(target.repository(name).backup, directory, tags=(f"state={state}",), progress=told)
+            return around(name, directory, backup)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        parts = dict(zip(described.components, pool.map(one, described.components), strict=True))
     commit = Commit(id=state, claimed_ms=now_ms, snapshots={n: p.snapshot for n, p in parts.items()})
     target.repository(STATES).put(COMMIT, msgspec.json.encode(commit), tags=(f"state={state}",))
     return Taken(commit=commit, parts=parts)

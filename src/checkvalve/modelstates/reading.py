@@ -34,6 +34,7 @@ _ESCAPES = re.compile(
     r"(?P<url>(?:%[0-9A-Fa-f]{2})+)|(?P<unicode>(?:\\+u[0-9A-Fa-f]{4})+)|(?P<hex>(?:\\+x[0-9A-Fa-f]{2})+)"
     r"|(?P<quoted>(?:=[0-9A-F]{2})+)|(?P<soft>=\r?\n)|(?P<char>\\+[nrt\"/@])|(?P<entity>&(?:#\w{1,8}|[A-Za-z]{2,8});)"
 )
+_MARK = re.compile(r"[%\\=&]")  # every escape begins with one; most texts have none, and this is faster to see
 _TAG = re.compile(r"<[^<>]{0,400}>")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
 _WRAPPED = re.compile(r"(?:[A-Za-z0-9+/_-]{60,100}\r?\n){1,}[A-Za-z0-9+/_-]{1,100}={0,2}")
@@ -238,7 +239,7 @@ def forms(text: str) -> Iterator[str]:
 
 def _undisguised(plain: str) -> Iterator[str]:
     yield plain
-    for _ in range(MAX_DEPTH):
+    for _ in range(MAX_DEPTH if _MARK.search(plain) else 0):
         undone = _ESCAPES.sub(_undone, plain)
         if undone == plain:
             break
