@@ -15,7 +15,7 @@ from checkvalve.gateway.settings import Limits
 log = logging.getLogger("checkvalve.gateway")
 
 MAX_HEAD: Final = 64 * 1024
-BODY_RATE: Final = 500  # bytes of a body for which a caller has a second more
+BODY_RATE: Final = 500  # bytes of a body a second, the least that is waited for
 
 
 @dataclass(slots=True)
@@ -128,7 +128,11 @@ class Downstream(asyncio.Protocol):
             return waited > limits.reading_s
         if self.idle:
             return waited > (limits.head_s if self._head_bytes else limits.idle_s)
-        return self._reading and not self._paused and waited > limits.body_s + self._body_bytes / BODY_RATE
+        if not self._reading or self._paused or waited <= limits.body_s:
+            return False
+        slow = self._body_bytes < BODY_RATE * waited
+        self._body_begins()
+        return slow
 
     def hang_up(self) -> None:
         """On a caller that is overdue."""

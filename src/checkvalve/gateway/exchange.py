@@ -93,7 +93,7 @@ class Exchange:
         self._inspection: Inspection | None = None
         self._status: int | None = None
         self._started_ms = now_ms()
-        self._scanning = Work(proxy.later, self.scanning_full)
+        self._scanning = Work(proxy.later)
 
     # --- the request -------------------------------------------------------------------------------------------------
 
@@ -350,7 +350,8 @@ class Exchange:
             self._fault(error)
             return
         if fresh or last:
-            self._scanning.add(self._scan(inspection, fresh, at_ms, last=last), sum([len(t) for t in fresh.values()]))
+            size = sum([len(t) for t in fresh.values()])
+            self._scanning.add(self._scan(inspection, fresh, at_ms, last=last), size, self.scanning_full)
 
     def _scan(self, inspection: Inspection, fresh: dict[Place, str], at_ms: int, *, last: bool) -> Iterator[int]:
         """The caller has its answer whatever becomes of this."""

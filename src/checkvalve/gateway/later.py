@@ -16,19 +16,23 @@ MAX_SIZE: Final = 64 * 1024  # code points of one answer that wait; beyond, it i
 
 
 class Work:
-    """What is to be done for one answer, in order. `full` is told when too much of it waits, and when it no longer does."""
+    """What is to be done for one answer, in order."""
 
     __slots__ = ("_full", "_is_full", "_later", "_size", "_sizes", "_steps", "waits")
 
-    def __init__(self, later: "Later", full: Callable[[bool], None] = lambda _: None) -> None:
-        self._later, self._full = later, full
+    def __init__(self, later: "Later") -> None:
+        self._later = later
+        self._full: Callable[[bool], None] | None = None  # while there is work, so that nothing is kept longer
         self._size, self._is_full = 0, False
         self._steps: deque[Iterator[int]] = deque()
         self._sizes: deque[int] = deque()
         self.waits = False
 
-    def add(self, steps: Iterator[int], size: int) -> None:
-        """`size`: the code points of text that are read; each step yields how many it has done."""
+    def add(self, steps: Iterator[int], size: int, full: Callable[[bool], None] | None = None) -> None:
+        """`size`: the code points of text that are read; each step yields how many it has done. `full` is told when too much
+        of it waits, and when it no longer does.
+        """
+        self._full = full
         self._steps.append(steps)
         self._sizes.append(size)
         self._count(size)
@@ -46,6 +50,7 @@ class Work:
         if done is None:
             self._steps.popleft()
             self._count(-self._sizes.popleft())
+            self._full = self._full if self._steps else None
         else:
             self._sizes[0] -= done
             self._count(-done)
@@ -55,7 +60,8 @@ class Work:
         self._later.size += size
         if self._is_full != (self._size > (MAX_SIZE // 2 if self._is_full else MAX_SIZE)):
             self._is_full = not self._is_full
-            self._full(self._is_full)
+            if self._full is not None:
+                self._full(self._is_full)
 
     @property
     def pending(self) -> bool:

@@ -77,7 +77,7 @@ class Tls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Of callers: how many at once, and the seconds that each may take. `body_s` and one more for each 500 bytes of a body."""
+    """Of callers: how many at once, and the seconds that each may take; in `body_s` at least 500 bytes a second must come."""
 
     connections: int = 8192
     head_s: float = 30

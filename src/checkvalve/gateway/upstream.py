@@ -156,6 +156,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._receiver = None
         self.used = True
         if self._keep and self._whole and not self.transport.is_closing() and len(self._idle) < IDLE:
+            self.pause(False)  # else neither its end nor the next answer would be seen
             self._idle.append(self)
         else:
             self.transport.abort()

@@ -176,6 +176,22 @@ def test_a_caller_that_does_not_read_stops_the_model_instead_of_filling_memory(
     assert gateway.events("inference")[0]["outcome"] == "client_gone"
 
 
+@pytest.mark.parametrize(
+    "body", [b'{"x": "%s"}' % (b"x" * 7_000_000), message("QW" * 50_000)], ids=["to be taken", "to be scanned"]
+)
+def test_what_was_slow_leaves_the_connection_to_the_model_as_it_should_be(tmp_path: Path, body: bytes) -> None:
+    upstream = Upstream()
+    upstream.keeps, upstream.script = True, plain(body)
+    with local_gateway(tmp_path, upstream.url) as gateway:
+        for _ in range(3):
+            with connect(gateway) as connection:
+                connection.sendall(POST + b"Connection: close\r\n\r\n" + QUESTION)
+                time.sleep(0.2)
+                assert payload(read_all(connection))[2], "the answer was cut"
+        assert (upstream.connections, len(upstream.requests)) == (1, 3)
+    upstream.close()
+
+
 def test_a_thousand_connections_at_once(gateway: LocalGateway, upstream: Upstream) -> None:
     go_on = threading.Event()
     upstream.script = [go_on, *plain(message("fine"))]

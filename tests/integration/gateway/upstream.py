@@ -16,6 +16,8 @@ class Upstream:
     def __init__(self) -> None:
         self.script: Script = ()
         self.requests: list[bytes] = []
+        self.keeps = False  # the connection, for another request
+        self.connections = 0
         self.client_gone = threading.Event()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._open = True
@@ -35,14 +37,19 @@ class Upstream:
                 connection, _ = self._socket.accept()
             except OSError:
                 return
-            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+            self.connections += 1
+            threading.Thread(target=self._serve_one, args=(connection,), daemon=True).start()
 
-    def _answer(self, connection: socket.socket) -> None:
+    def _serve_one(self, connection: socket.socket) -> None:
         with connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            request = _read_request(connection)
-            if not request:
-                return
+            while self._answer(connection) and self.keeps:
+                continue
+
+    def _answer(self, connection: socket.socket) -> bool:
+        """Whether there was a request, and its answer went out."""
+        request = _read_request(connection)
+        if request:
             self.requests.append(request)
             try:
                 for step in self.script:
@@ -52,11 +59,13 @@ class Upstream:
                         step.wait(20)
                     elif isinstance(step, str):
                         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-                        return
+                        return False
                     else:
                         connection.sendall(step)
             except OSError:
                 self.client_gone.set()
+                return False
+        return bool(request)
 
 
 def _read_request(connection: socket.socket) -> bytes:

@@ -65,10 +65,10 @@ async def test_the_more_answers_wait_the_longer_is_a_slice_but_one_long_answer_d
 
 async def test_an_answer_of_which_too_much_waits_is_not_read_on_until_half_is_done() -> None:
     later, said = Later(), list[bool]()
-    work = Work(later, said.append)
-    work.add(steps([], "a", 4, size=MAX_SIZE // 4), MAX_SIZE)
+    work = Work(later)
+    work.add(steps([], "a", 4, size=MAX_SIZE // 4), MAX_SIZE, said.append)
     assert said == []
-    work.add(steps([], "b", 1), 1)
+    work.add(steps([], "b", 1), 1, said.append)
     assert said == [True]
     work.step()
     assert said == [True]
