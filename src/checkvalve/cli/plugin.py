@@ -11,7 +11,7 @@ from checkvalve.cli.output import NO, OK, console, print_json
 from checkvalve.engine.core import now_ms
 from checkvalve.engine.inventory import inventory
 from checkvalve.engine.plugins import assess_plugin
-from checkvalve.engine.roles import roles
+from checkvalve.engine.roles import keep, roles
 from checkvalve.engine.settings import data_dir, load_settings
 
 SHOWN = 10
@@ -126,6 +126,7 @@ def _roles(arguments: argparse.Namespace) -> int:
                 lambda done, total: progress.update(task, completed=done, total=total),
             )
         )
+    found["entry"] = keep(settings, found, "user:cli")
     if arguments.json:
         print_json(found)
         return OK

@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite reads it as well
 
-from checkvalve.engine import exposures, runs, sightings
+from checkvalve.engine import exposures, runs, sightings, widths
 from checkvalve.engine.decisions import Decision
 from checkvalve.engine.runs import Moved
 from checkvalve.incidents import case, sighting
@@ -90,7 +90,8 @@ def _contain(
 ) -> Incident:
     """Start a playbook for a case; `why` when it is not the first one."""
     retry, pause_ms = case.retry(incident) if by == "core" else (0, 0)
-    variables = {"plugin": incident.plugin, "route": incident.route, "model": incident.model}
+    variables = {"plugin": incident.plugin, "route": incident.route, "model": incident.model, "again": "yes" if retry else "no"}
+    variables |= widths.variables(widths.to_try(db, incident, at_ms))
     started: dict[str, Any] = {"playbook": playbook, "run": runs.next_id(db, incident.id)}
     if why:
         started |= {"why": why, "retry": retry, "not_before_ms": at_ms + pause_ms}
@@ -196,7 +197,7 @@ def _draft(db: Connection, decision: Decision, entry: int) -> None:
         return
     data = {"regime": document["regime"], "version": document["version"], "complete": document["complete"]}
     data["saw"] = decision.data.get("saw", 0)
-    store(db, incident, case.change(incident, "draft_ready", decision.at_ms, (entry,), data))
+    store(db, incident, case.change(incident, "draft_ready", decision.at_ms, (entry,), data, decision.by))
 
 
 def _approval(db: Connection, decision: Decision, entry: int) -> None:
@@ -220,6 +221,8 @@ def _go_on(db: Connection, outcome: Outcome, at_ms: int, entry: int) -> None:
         if moved.command.kind == "approval" and "by" not in outcome.data:  # nobody answered: people must learn of it
             note = {"text": f"\u201c{moved.command.data['name']}\u201d: {outcome.detail}"}
             incident = store(db, incident, case.change(incident, "note", at_ms, (entry,), note))
+        if moved.command.kind == "release" and moved.command.data.get("watched"):
+            runs.check_again(db, moved.command, at_ms)
         _milestones(db, incident, moved, at_ms, entry)
 
 

@@ -18,6 +18,7 @@ from checkvalve.engine.fleet_driver import FleetDriver
 from checkvalve.engine.identity import Identity, load_identity
 from checkvalve.engine.importer import Importer
 from checkvalve.engine.ingest import Accepted, Ingest
+from checkvalve.engine.live_watch import LiveWatch
 from checkvalve.engine.local_api import Gatekeeper
 from checkvalve.engine.orders import OrderBook
 from checkvalve.engine.paging import Pager
@@ -64,6 +65,7 @@ class Core:
         self._fleets = FleetDriver(state, hands, self.orders, self.decide, self.changed, self.now_ms)
         self.pager = Pager(self)
         self._paging: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._digesting: asyncio.Task[None] | None = None
         self._sealing: asyncio.Task[None] | None = None
         self._anchoring: asyncio.Task[None] | None = None
@@ -86,6 +88,7 @@ class Core:
         await self.worker.start()
         self._fleets.start()
         self._paging = asyncio.create_task(self.pager.run())
+        self._watching = asyncio.create_task(LiveWatch(self.state, self.decide, self.now_ms).run())
 
     async def stop(self) -> None:
         await self._fleets.stop()
@@ -93,7 +96,7 @@ class Core:
         await self.committer.stop()
         tasks = [
             task
-            for task in (self._paging, self._digesting, self._sealing, self._anchoring, self._retaining)
+            for task in (self._paging, self._watching, self._digesting, self._sealing, self._anchoring, self._retaining)
             if task is not None
         ]
         for task in tasks:

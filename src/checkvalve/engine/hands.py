@@ -79,7 +79,7 @@ class Hands:
                 return await self._probe(command)
             case "verify_closed":
                 closed, seen = await route_is_closed(self.session, self._shop(command), command.data["route"])
-                return _outcome(command, "done" if closed else "failed", seen)
+                return _outcome(command, "done" if closed else "failed", seen, {"closed": "yes" if closed else "no"})
             case "order":
                 return await self._order(command)
             case "release":

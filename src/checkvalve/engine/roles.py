@@ -1,20 +1,25 @@
 """Which plugins the checkout needs, found out before it matters: each is isolated in the probe's own requests, and the checkout
-is walked. No visitor notices; each trial places test orders, which are cancelled."""
+is walked. No visitor notices; each trial places test orders, which are cancelled. What was found is kept in the log: a response
+then takes the narrowest width first (`widths.py`)."""
 
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import aiohttp
+import msgspec
 from sqlalchemy import select
 
 from checkvalve.actuators.checkout import CheckoutProbe, CheckoutReport
 from checkvalve.actuators.http import ShopError, request, route_url
 from checkvalve.actuators.wordpress import Shop
+from checkvalve.engine import decisions, widths
+from checkvalve.engine.core import Core
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.hands import PROBE_PASS_S, PROBE_TYP
 from checkvalve.engine.identity import Identity, load_identity
+from checkvalve.engine.looking import in_core
 from checkvalve.engine.settings import Settings
 from checkvalve.events import jws
 from checkvalve.store.schema import sensors, sites
@@ -22,8 +27,37 @@ from checkvalve.store.state import open_state
 
 NARROWER: Final = ("surface", "except_checkout")  # the narrowest first; the second is for what cannot be missed
 MAX_PLUGINS: Final = 60
+PATH: Final = "/v1/local/roles"
 
 Trial = dict[str, str]
+
+
+class Role(msgspec.Struct, frozen=True, kw_only=True):
+    plugin: str
+    depends: bool
+    steps: tuple[Literal["surface", "except_checkout", "everywhere"], ...]
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of POST /v1/local/roles: what trials of a shop said."""
+
+    site: str
+    plugins: tuple[Role, ...]
+    by: str
+
+
+async def stated(core: Core, found: Found) -> dict[str, Any]:
+    data = {k: v for k, v in msgspec.to_builtins(found).items() if k != "by"}
+    (entry,) = await core.decide([decisions.draft(widths.TYPE, at_ms=core.now_ms(), by=found.by, **data)])
+    return {"entry": entry}
+
+
+def keep(settings: Settings, found: dict[str, Any], by: str) -> int:
+    """The number of the entry."""
+    rows = tuple(Role(plugin=r["plugin"], depends=r["depends"], steps=tuple(r["steps"])) for r in found["plugins"])
+    told = Found(site=found["site"], plugins=rows, by=by)
+    entry: int = in_core(settings, PATH, told, lambda core: stated(core, told))["entry"]
+    return entry
 
 
 async def roles(
@@ -74,13 +108,9 @@ async def _plugins(session: aiohttp.ClientSession, shop: Shop, identity: Identit
     if not isinstance(told, list):
         raise EngineError("shop_away", f"the shop answered {answer.status} and named no plugins; is its plugin up to date?")
     found = [p for p in told if isinstance(p, str)]
-    if missing := sorted(set(only) - {_folder(p) for p in found}):
+    if missing := sorted(set(only) - {widths.folder(p) for p in found}):
         raise EngineError("no_plugin", f"not active in this shop: {', '.join(missing)}")
-    return [p for p in found if not only or _folder(p) in only][:MAX_PLUGINS]
-
-
-def _folder(plugin: str) -> str:
-    return plugin.partition("/")[0].removesuffix(".php")
+    return [p for p in found if not only or widths.folder(p) in only][:MAX_PLUGINS]
 
 
 def _pass(identity: Identity, shop: Shop, trial: Trial | None) -> str:

@@ -86,6 +86,31 @@ def deadline_ms(command: Any) -> int | None:
     return int(command.created_ms) + int(data.get("delay_ms", 0)) + int(data["timeout_ms"])
 
 
+def holds_checkout(db: Connection, incident: str) -> bool:
+    """Whether a step of a run stands between its two test checkouts now."""
+    states = db.scalars(select(runs.c.state).where(runs.c.incident == incident, ~runs.c.done))
+    return any(state.get("holder") is not None for state in states)
+
+
+def take_back(db: Connection, ordered: str, why: str, at_ms: int) -> None:
+    """Release what a command ordered, outside of its run: nothing waits for it there."""
+    row = db.execute(select(commands).where(commands.c.id == ordered)).one()
+    _alone(db, row, "release", f"{ordered}.back", {"command": ordered, "why": why, "watched": True}, at_ms)
+
+
+def check_again(db: Connection, release: Any, at_ms: int) -> None:
+    """A test checkout after such a release."""
+    _alone(db, release, "probe", f"{release.id}.probe", {"when": "after roll-back"}, at_ms)
+
+
+def _alone(db: Connection, beside: Any, kind: str, name: str, data: dict[str, Any], at_ms: int) -> None:
+    """Queue one command of nobody's thread, in the run and step of another."""
+    highest = db.scalar(select(func.max(commands.c.position))) or 0
+    values = {"id": name, "position": highest + 1, "run": beside.run, "incident": beside.incident, "kind": kind}
+    values |= {"data": {n: beside.data.get(n, "") for n in ("name", "step")} | data, "status": "queued", "attempts": 0}
+    db.execute(insert(commands).values(**values, due_ms=at_ms, created_ms=at_ms))
+
+
 def _queue(db: Connection, incident: str, run: str, following: list[Command], at_ms: int, pause_ms: int = 0) -> None:
     highest = db.scalar(select(func.max(commands.c.position))) or 0
     asked = _asked(db, incident)

@@ -20,6 +20,7 @@ KINDS: Final = (
     "run_started",
     "contained",
     "containment_failed",
+    "trade_suffered",
     "run_finished",
     "aware_set",
     "late_reason_set",
@@ -185,6 +186,7 @@ class Incident:
     started_ms: int = 0  # of the newest containment
     retries: int = 0  # containments begun anew by itself, none of which lasted
     containment_failed_ms: int | None = None
+    trade_suffered_ms: int | None = None  # the live watch saw sales fall or payments fail under a step that only a person lifts
     aware_ms: int | None = None
     aware_by: str | None = None
     aware_why: str | None = None
@@ -385,6 +387,8 @@ def _changed(incident: Incident, t: Transition) -> Incident:
             return replace(incident, last_contained_ms=t.at_ms, last_contained_entry=entry)
         case "containment_failed":
             return replace(incident, containment_failed_ms=t.at_ms)
+        case "trade_suffered" if not t.data["taken_back"]:
+            return replace(incident, trade_suffered_ms=t.at_ms)
         case "draft_ready":
             return replace(incident, drafts=incident.drafts + 1)
         case "note":

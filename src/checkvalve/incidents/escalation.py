@@ -131,6 +131,8 @@ def alarms(incident: Incident, clocks: Iterable[Running], now_ms: int, asked: It
             alarm_id = f"{clock.clock}.{clock.due_ms}.{margin}h"  # another awareness is another clock
             found.append(Alarm(id=alarm_id, reason=reason, raised_ms=raised, clock=clock.clock, due_ms=clock.due_ms))
     return found
+        if incident.trade_suffered_ms is not None:
+            found.append(Alarm(id="trade", reason="trade_suffered", raised_ms=incident.trade_suffered_ms))
 
 
 def _approval(asked: Asked) -> Alarm | None:

@@ -21,7 +21,8 @@ from checkvalve.playbooks.executable import given_to_a_person, not_executable
 from checkvalve.playbooks.types import LintError, escape
 
 BASE: Final = "https://raw.githubusercontent.com/oasis-open/cacao-json-schemas/main/schemas/"
-POINTERS: Final = ("on_completion", "on_success", "on_failure", "on_true", "on_false")
+ONWARD: Final = ("on_completion", "on_success", "on_failure")
+POINTERS: Final = (*ONWARD, "on_true", "on_false")
 STEPS: Final = (
     *("start", "end", "action", "playbook-action", "parallel"),
     *("if-condition", "switch-condition", "while-condition"),
@@ -118,19 +119,26 @@ def _references(body: dict[str, Any]) -> Iterator[LintError]:
 def _reachable(body: dict[str, Any]) -> Iterator[LintError]:
     workflow = body["workflow"]
     forward = {i: [t for _, t in _targets(s) if t in workflow] for i, s in workflow.items()}
+    onward = {i: [s[n] for n in ONWARD if s.get(n) in workflow] for i, s in workflow.items()}
     starts = [body[n] for n in ("workflow_start", "workflow_exception") if body.get(n) in workflow]
-    seen = _closure(starts, forward)
-    backward: dict[str, list[str]] = {i: [] for i in workflow}
-    for step_id, following in forward.items():
-        for target in following:
-            backward[target].append(step_id)
-    ends = _closure([i for i, s in workflow.items() if s["type"] == "end"], backward)
+    seen, main = _closure(starts, forward), _closure(starts, onward)
+    # A run leaves a branch at its end step and goes on behind it: outside of branches only the run's own end is one.
+    over = _closure((i for i in main if workflow[i]["type"] == "end" or (forward[i] and not onward[i])), _turned(onward))
+    left = _closure((i for i, s in workflow.items() if s["type"] == "end"), _turned(forward))
     for step_id in workflow:
         pointer = f"/workflow/{escape(step_id)}"
         if step_id not in seen:
             yield LintError(pointer=pointer, code="unreachable-step", message="no path leads here")
-        elif step_id not in ends:
+        elif step_id not in (over if step_id in main else left):
             yield LintError(pointer=pointer, code="endless", message="no path from here reaches an end step")
+
+
+def _turned(edges: dict[str, list[str]]) -> dict[str, list[str]]:
+    backward: dict[str, list[str]] = {i: [] for i in edges}
+    for step_id, following in edges.items():
+        for target in following:
+            backward[target].append(step_id)
+    return backward
 
 
 def _closure(starts: Iterable[str], edges: dict[str, list[str]]) -> set[str]:

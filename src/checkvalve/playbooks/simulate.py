@@ -29,12 +29,18 @@ def simulate(playbook: Playbook) -> list[list[dict[str, str]]]:
         # The stack turns the order round: good first.
         answers: tuple[OutcomeStatus, ...] = ("done",) if place in stood else ("failed", "done")
         for status in answers:
-            outcome = Outcome(command=run.waiting, status=status)
+            outcome = Outcome(command=run.waiting, status=status, data=_found(path, run.waiting, status))
             after, following = interpreter.advance(playbook, run, outcome)
             supposed = [{**step, "outcome": status} if step["id"] == run.waiting else step for step in path]
             todo.append((after, supposed + _told(following)))
         stood.add(place)
     return paths
+
+
+def _found(path: list[dict[str, str]], command: str, status: OutcomeStatus) -> dict[str, str]:
+    """What a hand's outcome tells the playbook besides."""
+    asked = any(step["id"] == command and step["kind"] == "verify_closed" for step in path)
+    return {"closed": "yes" if status == "done" else "no"} if asked else {}
 
 
 def _place(run: Run) -> str:

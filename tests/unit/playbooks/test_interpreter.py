@@ -15,7 +15,8 @@ from checkvalve.playbooks.loader import load, shipped
 from checkvalve.playbooks.types import EXTENSION, Command, Outcome, OutcomeStatus, Playbook, PlaybookError, Run
 
 FIRST = shipped("plugin-exposes-customer-data")
-KNOWN: dict[str, str | None] = {"plugin": "shop-assistant", "route": "/shop-assistant/v1/ask"}
+WIDTHS = {"narrowest": "surface", "wider": "except_checkout", "widest": "everywhere"}
+KNOWN: dict[str, str | None] = {"plugin": "shop-assistant", "route": "/shop-assistant/v1/ask", "again": "no", **WIDTHS}
 STATUSES = get_args(OutcomeStatus)
 
 
@@ -28,7 +29,10 @@ def play(
     while not run.done:
         assert run.waiting is not None
         answers[run.waiting] = status = next(statuses)
-        run, commands = interpreter.advance(playbook, run, Outcome(command=run.waiting, status=status))  # type: ignore[arg-type]
+        asked = next(c for c in given_out if c.id == run.waiting)
+        data = {"closed": "yes" if status == "done" else "no"} if asked.kind == "verify_closed" else {}
+        outcome = Outcome(command=run.waiting, status=status, data=data)  # type: ignore[arg-type]
+        run, commands = interpreter.advance(playbook, run, outcome)
         given_out += commands
     return run, given_out, answers
 
@@ -55,22 +59,47 @@ def test_all_goes_well() -> None:
         "order block_route",
         "probe",
         "verify_closed",
-        "order isolate_plugin",
-        "probe",
-        "verify_closed",
         "manual",
         "manual",
     ]
     assert [c.data["role"] for c in commands if c.kind == "manual"] == ["controller", "dpo"]
 
 
-def test_isolation_breaks_the_checkout_and_only_isolation_is_taken_back_and_the_checkout_tried_once_more() -> None:
-    _, commands, _ = play(scripted(c8="failed"))
+def widths(commands: list[Command]) -> list[str]:
+    return [c.data["args"]["mode"] for c in commands if c.data.get("action") == "isolate_plugin"]
+
+
+def test_a_route_that_stays_open_has_the_plugin_isolated_as_narrowly_as_closes_it() -> None:
+    _, commands, _ = play(scripted(c6="failed"))
+    assert told(commands)[6:] == ["verify_closed", "order isolate_plugin", "probe", "verify_closed", "manual", "manual"]
+    assert widths(commands) == ["surface"]
+    _, commands, _ = play(scripted(c6="failed", c9="failed"))
+    assert widths(commands) == ["surface", "except_checkout"]
+    _, commands, _ = play(scripted(c6="failed", c9="failed", c12="failed", c15="failed"))
+    assert widths(commands) == ["surface", "except_checkout", "everywhere"]
+
+
+def test_data_shown_again_has_the_plugin_isolated_though_the_route_is_closed() -> None:
+    _, commands, _ = play(scripted(), variables=KNOWN | {"again": "yes"})
+    assert widths(commands) == ["surface"]
+
+
+def test_only_widths_that_the_checkout_bears_are_tried_and_then_a_person() -> None:
+    _, commands, _ = play(scripted(c6="failed", c9="failed"), variables=KNOWN | {"wider": None, "widest": None})
+    assert widths(commands) == ["surface"] and told(commands)[-2:] == ["manual", "manual"]
+
+
+def test_isolation_breaks_the_checkout_and_only_isolation_is_taken_back_and_the_next_width_tried() -> None:
+    _, commands, _ = play(scripted(c6="failed", c8="failed"))
     release = [c for c in commands if c.kind == "release"]
     isolation = next(c for c in commands if c.data.get("action") == "isolate_plugin")
     assert [c.data["command"] for c in release] == [isolation.id]
-    assert told(commands)[-4:] == ["release", "probe", "manual", "manual"]
-    assert [c.data["when"] for c in commands if c.kind == "probe"][-2:] == ["after", "after roll-back"]
+    assert told(commands)[7:] == [
+        *("order isolate_plugin", "probe", "release", "probe"),
+        *("order isolate_plugin", "probe", "verify_closed", "manual", "manual"),
+    ]
+    assert widths(commands) == ["surface", "except_checkout"]
+    assert [c.data["when"] for c in commands if c.kind == "probe"][-3:] == ["after", "after roll-back", "after"]
 
 
 def test_a_checkout_that_works_again_after_a_roll_back_is_taken_as_the_one_before_the_next_step() -> None:
@@ -85,16 +114,16 @@ def test_a_checkout_that_stays_broken_after_a_roll_back_is_known_to_be_broken_be
 
 
 def test_a_checkout_broken_before_us_does_not_stop_the_response_and_rolls_nothing_back() -> None:
-    broken_all_along = dict.fromkeys(("c1", "c3", "c4", "c6", "c8", "c10"), "failed")
+    broken_all_along = dict.fromkeys(("c1", "c3", "c4", "c6", "c7", "c8", "c10"), "failed")
     _, commands, _ = play(scripted(**broken_all_along))
     assert [c.data["action"] for c in commands if c.kind == "order"] == ["refuse", "block_route", "isolate_plugin"]
     assert "release" not in told(commands)
 
 
 def test_nothing_more_is_done_to_a_shop_whose_checkout_we_broke_and_cannot_mend() -> None:
-    # block_route (c4) breaks the checkout (c5), its release fails (c6), and the checkout stays broken (c7, c8)
-    _, commands, _ = play(scripted(c5="failed", c6="failed", c7="failed", c8="failed"))
-    assert told(commands)[4:] == ["order block_route", "probe", "release", "probe", "probe", "manual", "manual"]
+    # block_route (c4) breaks the checkout (c5), its release fails (c6), and the checkout stays broken, whoever asks (c7 to c10)
+    _, commands, _ = play(scripted(**dict.fromkeys(("c5", "c6", "c7", "c8", "c9", "c10"), "failed")))
+    assert told(commands)[4:] == ["order block_route", "probe", "release", *["probe"] * 4, "manual", "manual"]
 
 
 def test_an_order_nobody_confirms_is_taken_back_and_the_next_hand_is_tried() -> None:
@@ -109,7 +138,7 @@ def test_a_gateway_that_is_gone_does_not_keep_the_shop_from_being_contained() ->
 
 
 def test_an_unknown_route_leaves_out_what_needs_it() -> None:
-    _, commands, _ = play(scripted(), variables={"plugin": "shop-assistant", "route": None})
+    _, commands, _ = play(scripted(), variables=KNOWN | {"route": None})
     assert told(commands) == [
         "checkpoint",
         "probe",
