@@ -30,7 +30,7 @@ def test_a_persons_word_by_command(
     data = str(tmp_path / "data")
     here = CoreHere(tmp_path / "data")
     with scene(here) as staged:
-        for name, role in (("cleo", "controller"), ("vera", "auditor")):
+        for name, role in (("cleo", "wordpress_admin"), ("vera", "auditor")):
             assert typed(monkeypatch, capsys, "user", "add", name, "--role", role, "--data", data)[0] == 0
         case = contained(staged)
         why = ("--reason", "the assistant is not needed tonight", "--data", data)
@@ -43,7 +43,7 @@ def test_a_persons_word_by_command(
         assert (code, "forbidden" in err or "no role" in err) == (2, True)
         assert waiting(staged)
         code, answer, err = typed(monkeypatch, capsys, "case", word, case, "--by", "cleo", *why)
-        assert (code, answer["taken"]) == (0, True), err
+        assert (code, answer.get("taken")) == (0, True), err
         assert came_of(staged) == (status, f"{'approved' if word == 'approve' else 'rejected'} by cleo: {why[1]}")
         if word == "approve":
             assert answer["done"] is not None
