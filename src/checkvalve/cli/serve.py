@@ -1,4 +1,4 @@
-"""checkvalve up | core | gateway."""
+"""checkvalve up | core | gateway. What core needs is imported by it alone: the gateway is to be small and quick to start."""
 
 import argparse
 import asyncio
@@ -8,12 +8,10 @@ from typing import Any
 from checkvalve import __version__
 from checkvalve.cli import supervisor
 from checkvalve.cli.output import BAD, OK, complain
-from checkvalve.engine.core import open_core
 from checkvalve.engine.settings import DEFAULT_GATEWAY, DEFAULT_LISTEN, Settings, data_dir, load_settings, save_settings
 from checkvalve.gateway import app as gateway_app
 from checkvalve.gateway.pairing import pair
 from checkvalve.gateway.settings import GatewaySettings, save_credentials, server_address
-from checkvalve.web.app import serve
 
 
 def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -65,6 +63,9 @@ def _up(arguments: argparse.Namespace) -> int:
 
 
 def _core(arguments: argparse.Namespace) -> int:
+    from checkvalve.engine.core import open_core
+    from checkvalve.web.app import serve
+
     settings = load_settings(data_dir(arguments.data))
     if settings.listen != arguments.listen:  # started by hand at another address: that is where sensors reach it
         settings = replace(settings, listen=arguments.listen, public_url=f"http://{arguments.listen}")

@@ -11,7 +11,6 @@ import urllib.request
 from dataclasses import asdict
 
 from checkvalve.cli.output import BAD, OK, complain, console
-from checkvalve.engine.local_gateway import pair_local
 from checkvalve.engine.settings import Settings, make_private, save_settings
 from checkvalve.gateway.settings import Credentials, credentials_file, save_credentials
 
@@ -53,6 +52,8 @@ class Child:
 
 
 def up(settings: Settings, gateway_listen: str, upstream: str) -> int:
+    from checkvalve.engine.local_gateway import pair_local  # most of core, which the other commands of this file do not need
+
     make_private(settings.data)
     save_settings(settings)
     if not credentials_file(settings.gateway_dir).exists():

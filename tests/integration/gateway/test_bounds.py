@@ -85,6 +85,10 @@ def taken(process: GatewayProcess) -> tuple[int, str]:
     return count, digest.hexdigest()
 
 
+def test_it_takes_little_memory_before_it_has_a_register(running: tuple[GatewayProcess, Upstream]) -> None:
+    assert memory_mb(running[0].pid) < 96, "what core needs is not imported"
+
+
 PAD = "x" * 60_000
 EVENT = b'data: {"choices": [{"index": 0, "delta": {"content": "word "}}], "pad": "%s"}\n\n' % PAD.encode()
 LINE = b'{"message": {"content": "word "}, "pad": "%s"}\n' % PAD.encode()
