@@ -2,7 +2,6 @@
 
 import json
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -190,26 +189,6 @@ def test_what_was_slow_leaves_the_connection_to_the_model_as_it_should_be(tmp_pa
                 assert payload(read_all(connection))[2], "the answer was cut"
         assert (upstream.connections, len(upstream.requests)) == (1, 3)
     upstream.close()
-
-
-def test_a_thousand_connections_at_once(gateway: LocalGateway, upstream: Upstream) -> None:
-    go_on = threading.Event()
-    upstream.script = [go_on, *plain(message("fine"))]
-    connections = []
-    try:
-        for _ in range(300):  # each is one more at the model
-            connections.append(connect(gateway))
-            connections[-1].sendall(POST + b"Connection: close\r\n\r\n" + QUESTION)
-        idle = [connect(gateway) for _ in range(700)]
-        connections += idle
-        assert b"200 OK" in raw(gateway, b"GET /.checkvalve/health HTTP/1.0\r\n\r\n")
-        go_on.set()
-        answers = [payload(read_all(c))[0] for c in connections[:300]]
-        assert answers == [200] * 300
-    finally:
-        go_on.set()
-        for connection in connections:
-            connection.close()
 
 
 def test_a_full_spool_costs_the_log_and_not_the_caller(tmp_path: Path, upstream: Upstream) -> None:
