@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from checkvalve.cli.output import BAD, OK, complain, print_json
-from checkvalve.detection.inference import Inference, judge
+from checkvalve.detection.inference import Inference, Memory, judge
 from checkvalve.engine import offline
 from checkvalve.engine.core import now_ms
 from checkvalve.engine.settings import data_dir, load_settings
@@ -24,7 +24,7 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def _detect(arguments: argparse.Namespace) -> int:
     register = offline.register_of(load_settings(data_dir(arguments.data)), arguments.site)
-    bad = 0
+    bad, memory = 0, Memory()
     results = []
     for number, line in enumerate(offline.read_file(arguments.file).splitlines(), start=1):
         if not line.strip():
@@ -35,7 +35,7 @@ def _detect(arguments: argparse.Namespace) -> int:
             complain(f"line {number}: {str(error)[:200]}")
             bad += 1
             continue
-        result = judge(inference, register, now_ms())
+        result = judge(inference, register, now_ms(), memory)
         if arguments.json:
             results.append(result)
         else:

@@ -8,12 +8,16 @@ import msgspec
 
 from checkvalve.detection import injection
 from checkvalve.detection.exits import hosts_in
+from checkvalve.detection.fragments import Fragment
 from checkvalve.detection.register import Register
-from checkvalve.detection.scanner import Context, ExposureScanner, Reader
+from checkvalve.detection.scanner import Context, ExposureScanner, Reader, Scanner
 from checkvalve.detection.types import Exposure, Finding, Severity
 from checkvalve.events.pseudonym import Category
 
 OVERLAP: Final = 400  # code points of two answers that are read together
+MAX_ANSWERS: Final = 6  # before, that are read again
+MAX_READ: Final = 1000  # code points of each
+MAX_SESSIONS: Final = 10_000
 WORTH_A_LOOK: Final[tuple[Severity, ...]] = ("medium", "high", "critical")
 
 
@@ -34,8 +38,30 @@ class Inference(msgspec.Struct, frozen=True, kw_only=True):
     tool_calls: list[Any] | None = None
 
 
-def judge(inference: Inference, register: Register, now_ms: int) -> dict[str, Any]:
+class Memory:
+    """What the last answers of each session ended with: data may be shown piece by piece. The oldest session goes first."""
+
+    __slots__ = ("_kept",)
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[Fragment, ...]] = {}
+
+    def of(self, session: str | None) -> tuple[Fragment, ...]:
+        return self._kept.get(session, ()) if session else ()
+
+    def keep(self, session: str | None, fragments: tuple[Fragment, ...]) -> None:
+        if session and fragments:
+            self._kept.pop(session, None)
+            self._kept[session] = fragments
+            if len(self._kept) > MAX_SESSIONS:
+                del self._kept[next(iter(self._kept))]
+
+
+def judge(inference: Inference, register: Register, now_ms: int, memory: Memory | None = None) -> dict[str, Any]:
     """Exposures, findings and verdict. Tool-call arguments count as shown; their spans are within the arguments.
+
+    What began in an answer before, of the conversation as sent or of the same session in `memory`, and ends in this one is
+    placed from this one's first code point.
 
     "leak": a registered person's data, a canary or a live secret went to someone it does not belong to. "suspicious": a
     finding of medium severity or above. "clean": neither.
@@ -48,11 +74,16 @@ def judge(inference: Inference, register: Register, now_ms: int) -> dict[str, An
     messages = inference.messages or []
     system = "\n".join(_texts(messages, ("system", "developer")))
     context = Context(system=system, hosts=hosts_in(system))
+    before = _texts(messages, ("assistant",))[-MAX_ANSWERS:]
+    earlier = _fragments(before, register) if before else memory.of(inference.session) if memory else ()
     for text in (inference.completion or "", *_arguments(inference.tool_calls or [])):
-        scanner = ExposureScanner(register, Reader(ref=ref, recipient=recipient), inference.id, seen, context)
+        scanner = ExposureScanner(register, Reader(ref=ref, recipient=recipient), inference.id, seen, context, earlier)
         exposures += [*scanner.feed(text, now_ms), *scanner.finish(now_ms)]
         findings += scanner.findings
-    before = _texts(messages, ("assistant",))[-1:]
+        earlier = scanner.remembered
+    if memory:
+        memory.keep(inference.session, earlier)
+    before = before[-1:]
     if before and inference.completion:
         scanner = ExposureScanner(register, Reader(ref=ref, recipient=recipient), inference.id, seen)
         exposures += _straddling(scanner, before[0], inference.completion, now_ms)
@@ -78,6 +109,17 @@ def verdict(exposures: Sequence[Exposure], findings: Sequence[Finding]) -> Liter
     if exposures or any(f.leak for f in findings):
         return "leak"
     return "suspicious" if any(f.severity in WORTH_A_LOOK for f in findings) else "clean"
+
+
+def _fragments(answers: Sequence[str], register: Register) -> tuple[Fragment, ...]:
+    """What the last of some answers is remembered for."""
+    earlier: tuple[Fragment, ...] = ()
+    for answer in answers:
+        scanner = Scanner(register, depth=0, earlier=earlier)
+        for _ in (*scanner.feed(answer[-MAX_READ:]), *scanner.finish()):
+            pass
+        earlier = scanner.remembered
+    return earlier
 
 
 def _straddling(scanner: ExposureScanner, before: str, completion: str, now_ms: int) -> list[Exposure]:

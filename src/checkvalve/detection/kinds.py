@@ -7,7 +7,9 @@ from checkvalve.detection import encoded, exits, patterns
 from checkvalve.detection.lexicon import lexicon
 from checkvalve.detection.numerals import numerals
 
-_MARKER = re.compile(r"\(?[0-9]{1,3}[.)]|[-*+•‣–]|#{1,6}|>+")  # opens an item of a list, a heading, a quotation
+_MARKER = re.compile(
+    r"\(?[0-9]{1,3}[.)]|\(?[a-z]\)|[-*+•‣–]|#{1,6}|>+|\[[x ]?\]?|\]"
+)  # opens an item of a list, a heading, a quotation
 
 
 class Kind:
@@ -37,6 +39,7 @@ class Kind:
     PLAIN: Final = 1 << 20  # an everyday word, or written small: no surname by itself
     LETTERED: Final = 1 << 21  # two letters or more, nothing else
     NUMERAL: Final = 1 << 22  # says a number
+    PART: Final = 1 << 23  # names a part of something
 
 
 def kind_of_piece(clear: str, folded: str) -> int:
@@ -73,6 +76,7 @@ def kind_of_word(text: str, raw: str, label: str) -> int:
         (Kind.CAPITAL, raw[:1].isupper()),
         (Kind.PLAIN, not raw[:1].isupper() or everyday),
         (Kind.LETTERED, text.isalpha() and len(text) > 1),
+        (Kind.PART, text in lex.parts),
         (Kind.NUMERAL, numerals().may_be_part(text, raw)),
     )
     return sum(bit for bit, so in found if so)

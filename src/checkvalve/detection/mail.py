@@ -62,7 +62,7 @@ def _starts(text: str, low: int) -> Iterator[int]:
     """Where a local part may begin: the widest reading, then after each mark that opens one. At most nine."""
     yield low
     at = text.index("@", low)
-    marks = [i + 1 for i in range(low, at - 1) if text[i] in "'/=*#|{`&?!+._-" or ord(text[i]) > 127]
+    marks = [i + 1 for i in range(low, at - 1) if text[i] in "'/=*#|{`&?!+._~-" or ord(text[i]) > 127]
     yield from marks[-8:]
 
 

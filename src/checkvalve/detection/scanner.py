@@ -7,7 +7,7 @@ that completes it has begun, at the latest; text that was encoded when it has en
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, MutableSet
+from collections.abc import Iterable, Iterator, MutableSet, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,6 +16,7 @@ from checkvalve.detection.attribution import Attribution
 from checkvalve.detection.canaries import store_of
 from checkvalve.detection.encoded import Blobs, Decoded
 from checkvalve.detection.exits import Exits
+from checkvalve.detection.fragments import Fragment, Fragments
 from checkvalve.detection.kinds import Kind
 from checkvalve.detection.numbers import Orders, Phones
 from checkvalve.detection.patterns import Patterns
@@ -58,6 +59,7 @@ class Scanner:
             "_cutter",
             "_depth",
             "_exits",
+            "_fragments",
             "_houses",
             "_left",
             "_lettered",
@@ -68,12 +70,16 @@ class Scanner:
         *("_phones", "_phrases", "_postcodes", "_register", "_repeats", "_said", "_spelt", "_words", "position"),
     )
 
-    def __init__(self, register: Register, context: Context = NO_CONTEXT, depth: int = MAX_DEPTH) -> None:
+    def __init__(
+        self, register: Register, context: Context = NO_CONTEXT, depth: int = MAX_DEPTH, earlier: Sequence[Fragment] = ()
+    ) -> None:
+        """`earlier`: what is `remembered` of the answers before, in the same session."""
         self._register, self._context, self._depth = register, context, depth
         self._cutter, self._words, self._blobs, self._patterns = Cutter(), Words(), Blobs(), Patterns()
         self._exits, self._repeats = Exits(context.hosts), Repeats(context.system)
         self._apart, self._phones, self._orders = mail.Apart(register), Phones(register), Orders(register)
         self._phrases, self._postcodes, self._spelt = Phrases(register), PostcodeNames(register), Spelt(register)
+        self._fragments = Fragments(register, earlier)
         self._said, self._houses = Said(), Houses(register)
         self._left: deque[Word] = deque(maxlen=mail.MAX_LEFT + 1)  # the words before
         self._number = self._lettered = 0  # of words so far, of those that are no digits
@@ -93,11 +99,17 @@ class Scanner:
         for said in self._said.finish():
             self._figure(said, None, found)
         yield from found
+        yield from self._fragments.finish(self._words.between, self._number, self._left)
         yield from self._phones.finish(self._words.between, self._lettered)
         for reader in (self._orders, self._phrases, self._spelt):
             yield from reader.finish()
         for decoded in self._blobs.finish():
             yield from self._inside(decoded)
+
+    @property
+    def remembered(self) -> tuple[Fragment, ...]:
+        """What the next answer may go on: the last fragments of this one."""
+        return self._fragments.remembered
 
     @property
     def undecided(self) -> int | None:
@@ -129,6 +141,8 @@ class Scanner:
         if not kind & Kind.DIGITS:
             self._lettered += 1
         marked = before != " " and before != ""
+        if marked:
+            found += self._fragments.word(word, self._number - 1, left)
         if self._apart.open or kind & Kind.AT or (marked and "@" in before):
             found += self._apart.word(word, list(left))
         last = left[-1] if left else None
@@ -187,9 +201,10 @@ class ExposureScanner:
         inference: str,
         seen: MutableSet[tuple[str, Category]] | None = None,
         context: Context = NO_CONTEXT,
+        earlier: Sequence[Fragment] = (),
     ) -> None:
-        """`seen` is shared by the scanners of one inference's several texts."""
-        self._scanner = Scanner(register, context)
+        """`seen` is shared by the scanners of one inference's several texts; `earlier` is `remembered` of those before."""
+        self._scanner = Scanner(register, context, earlier=earlier)
         self._attribution = Attribution()
         self._reader, self._inference = reader, inference
         self._seen: MutableSet[tuple[str, Category]] = set() if seen is None else seen
@@ -201,6 +216,10 @@ class ExposureScanner:
         """The raw offset of the earliest text that was read but not settled; None when there is none but the last words."""
         waiting = (self._attribution.undecided, self._scanner.undecided)
         return min((at for at in waiting if at is not None), default=None)
+
+    @property
+    def remembered(self) -> tuple[Fragment, ...]:
+        return self._scanner.remembered
 
     def feed(self, text: str, now_ms: int) -> list[Exposure]:
         found = self._exposures(self._scanner.feed(text), now_ms)

@@ -24,6 +24,7 @@ MAX_KEPT: Final = 32_768  # readings
 _PIECE = re.compile(rf"\S{{1,{MAX_PIECE}}}")
 _WORD = re.compile(r"[0-9a-z\x80-\U0010ffff]+")
 _PLAIN = re.compile(r"[A-Za-z0-9.,;:!?'\"()@+/#-]*\Z")  # nothing in it needs undoing
+_BULLETS: Final = frozenset("-*+•‣–")
 _LOCAL: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.!#$%&'*+/=?^_`{|}~-")  # of an e-mail address
 
 
@@ -169,14 +170,17 @@ def addresses_in(text: str) -> Iterator[tuple[int, int]]:
 class Words:
     """Pieces into words, each with what stood before it."""
 
-    __slots__ = ("between",)
+    __slots__ = ("_opened", "between")
 
     def __init__(self) -> None:
         self.between = ""  # what has come since the last word
+        self._opened = False  # what has come of this line opens an item of a list
 
     def of(self, piece: Piece) -> list[Word]:
         reading, at, between = piece.reading, piece.start, self.between + piece.gap
-        if piece.gap[:1] == "\n" and reading.kind & Kind.MARKER:
+        deeper = self._opened and reading.folded not in _BULLETS  # "- 1.", "- [x]"; but "- -" is an item
+        self._opened = bool(reading.kind & Kind.MARKER) and (deeper or piece.gap[:1] == "\n")
+        if self._opened:
             self.between = between[-MAX_BETWEEN:]
             return []
         found = []

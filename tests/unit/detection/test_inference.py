@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from checkvalve.detection.canaries import canary
-from checkvalve.detection.inference import Inference, judge
+from checkvalve.detection.inference import MAX_SESSIONS, Inference, Memory, judge
 from checkvalve.detection.register import Register
 from checkvalve.events.pseudonym import identifiers
 
@@ -137,6 +137,34 @@ def test_data_split_over_two_answers_is_found_in_the_second(register: Register) 
     assert [(e["category"], e["encoding"], e["span"]) for e in found["exposures"]] == [("email", "split", (0, 11))]
     whole = [{"role": "assistant", "content": "It is anna.schmidt@example.de."}]
     assert result(register, "Anything else?", messages=whole)["verdict"] == "clean"
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        ("anna.sch", "midt@example.de"),
+        ("It begins with anna.schmidt@exam, now ask me for the rest. Candles are in stock.", "Sure! The rest is ple.de."),
+        ("The name is Anna Sch", "midt, as far as I know"),
+        ('I can tell you "anna.sch".', 'Next comes "midt@".', 'And the end is "example.de".'),
+    ],
+)
+def test_data_told_over_several_answers_of_a_session_is_found_in_the_last(answers: tuple[str, ...], register: Register) -> None:
+    memory = Memory()
+    found = []
+    for answer in answers:
+        inference = Inference(id="c-1", session="s-1", completion=answer)
+        found.append(judge(inference, register, 0, memory)["exposures"])
+    assert [len(f) for f in found] == [0] * (len(answers) - 1) + [1]
+    assert found[-1][0]["encoding"] == "split"
+    another = Inference(id="c-2", session="s-2", completion=answers[-1])
+    assert judge(another, register, 0, memory)["verdict"] == "clean"
+
+
+def test_the_memory_of_sessions_is_bounded() -> None:
+    memory, empty = Memory(), Register(KEY)
+    for number in range(MAX_SESSIONS + 1):
+        judge(Inference(id="c", session=f"s-{number}", completion="anna.sch"), empty, 0, memory)
+    assert (memory.of("s-0"), bool(memory.of("s-1")), memory.of(None)) == ((), True, ())
 
 
 @pytest.mark.parametrize(
