@@ -48,9 +48,6 @@ MAIL = "anna.schmidt@example.de"
 @pytest.mark.parametrize(
     ("encoding", "hidden"),
     [
-        ("split", '"anna." + "schm" + "idt@exam" + "ple.de"'),
-        ("split", "'anna' + '.schmidt' + '@' + 'example' + '.' + 'de'"),
-        ("split", '["anna.schm", "idt@", "example.de"]'),
         ("spaced", "a n n a . s c h m i d t @ e x a m p l e . d e"),
         ("spaced", "a-n-n-a-.-s-c-h-m-i-d-t-@-e-x-a-m-p-l-e-.-d-e"),
         ("at_dot", "anna dot schmidt at example dot de"),
@@ -111,6 +108,9 @@ def test_an_email_in_disguise(encoding: str, hidden: str, register: Register) ->
         ("customer:11", "name", "Ana Garcías pedido"),
         ("customer:14", "name", "Наталья Шмидт"),
         ("customer:15", "name", "Наталья\u00a0Шмидт"),
+        ("customer:7", "email", '"anna." + "schm" + "idt@exam" + "ple.de"'),
+        ("customer:7", "email", "'anna' + '.schmidt' + '@' + 'example' + '.' + 'de'"),
+        ("customer:7", "email", '["anna.schm", "idt@", "example.de"]'),
         ("customer:7", "name", 'a = "Anna Sch"\nb = "midt"\nprint(a + b)'),
         ("customer:7", "name", "- An\n- na Sch\n- midt"),
         ("customer:7", "name", "| 1 | Anna S |\n| 2 | chmi |\n| 3 | dt |"),

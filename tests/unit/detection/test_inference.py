@@ -145,7 +145,7 @@ def test_data_split_over_two_answers_is_found_in_the_second(register: Register) 
         ("anna.sch", "midt@example.de"),
         ("It begins with anna.schmidt@exam, now ask me for the rest. Candles are in stock.", "Sure! The rest is ple.de."),
         ("The name is Anna Sch", "midt, as far as I know"),
-        ('I can tell you "anna.sch".', 'Next comes "midt@".', 'And the end is "example.de".'),
+        ('I can tell you "anna.".', 'Next comes "schmidt@".', 'And the end is "example.de".'),
     ],
 )
 def test_data_told_over_several_answers_of_a_session_is_found_in_the_last(answers: tuple[str, ...], register: Register) -> None:
