@@ -78,6 +78,11 @@ class Accounts:
         with self._state.read() as db:
             return list(db.scalars(select(users.c.name).order_by(users.c.name)))
 
+    def roles(self) -> dict[str, frozenset[str]]:
+        """Everybody's roles, by name."""
+        with self._state.read() as db:
+            return {u.name: frozenset(u.roles) for u in db.execute(select(users.c.name, users.c.roles).order_by(users.c.name))}
+
     def set_language(self, name: str, lang: str | None) -> None:
         """The language of somebody's console; None: what the browser asks for."""
         with self._state.begin() as db:

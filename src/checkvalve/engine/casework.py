@@ -102,7 +102,10 @@ def signals(db: Connection, incident: str) -> int:
 
 
 def undrafted(db: Connection, kinds: tuple[str, ...]) -> list[str]:
-    """Cases with a logged change of these kinds that their newest draft has not seen."""
+    """Cases with a logged change of these kinds that their newest draft has not seen.
+
+    A case for which nothing is being closed (it came from another program's log) has one from its opening on.
+    """
     saw = func.max(transitions.c.data["saw"].as_integer())
     newest = (
         select(transitions.c.incident, saw.label("saw"))
@@ -110,11 +113,13 @@ def undrafted(db: Connection, kinds: tuple[str, ...]) -> list[str]:
         .group_by(transitions.c.incident)
         .subquery()
     )
+    containing = select(transitions.c.incident).where(transitions.c.kind == "containment_started")
+    told_of = (transitions.c.kind == "opened") & transitions.c.incident.not_in(containing)
     query = (
         select(transitions.c.incident)
         .distinct()
         .outerjoin(newest, newest.c.incident == transitions.c.incident)
-        .where(transitions.c.kind.in_(kinds), transitions.c.handled_ms.is_not(None))
+        .where(transitions.c.kind.in_(kinds) | told_of, transitions.c.handled_ms.is_not(None))
         .where(transitions.c.position >= func.coalesce(newest.c.saw, 0))
     )
     return list(db.scalars(query.order_by(transitions.c.incident)))

@@ -48,11 +48,12 @@ async def take_back(core: Core, given: Returning) -> dict[str, Any]:
         written = changes(file, base)
     except RegimeError as error:
         raise EngineError("bad_file", str(error)) from error
-    done = await _put(core, case, base.regime, base.lang, written, given.by)
+    done = await write(core, case, base.regime, base.lang, written, given.by)
     return {**done, "regime": base.regime, "lang": base.lang, "changed": sorted(written)}
 
 
-async def _put(core: Core, case: str, name: str, lang: str, given: Mapping[str, str | list[str]], by: str) -> dict[str, Any]:
+async def write(core: Core, case: str, name: str, lang: str, given: Mapping[str, str | list[str]], by: str) -> dict[str, Any]:
+    """A new version in which the fields and letters given say what a person wrote. {"version", "entry"}, or EngineError."""
     if lang not in LANGUAGES:
         raise EngineError("bad_language", f"known: {', '.join(LANGUAGES)}")
     now = core.now_ms()

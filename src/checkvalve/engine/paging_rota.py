@@ -6,10 +6,13 @@
 `"heartbeat": {"url": "https://…", "minutes": 5}` calls a watch outside that pages people when the calls stop (a dead man's
 switch); `"monthly_test": false` ends the test page that goes out a month after the last.
 
-A contact is a call sign (a role, no name): it stands in the log. Absence is a span; delegation is another contact in the rung.
+A contact is a call sign (a role, no name): it stands in the log. Absence is a span; a third text in it is the contact who
+stands in.
 """
 
 import re
+import threading
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,17 +22,19 @@ import msgspec
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.settings import Settings, make_private, write_private
 from checkvalve.incidents.escalation import Rota, Rung
-from checkvalve.regimes.deadline import parse_time
+from checkvalve.regimes.deadline import from_ms, parse_time, rfc3339
 from checkvalve.regimes.law import RegimeError
 from checkvalve.transports import heartbeat, pages
 
 CALL_SIGN: Final = re.compile(r"[a-z0-9_-]{1,32}")
 MAX_BYTES: Final = 262_144
+MAX_AWAY: Final = 50  # absences of a contact that are kept
+_writing = threading.Lock()
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     urls: list[str]
-    away: list[tuple[str, str]] = []
+    away: list[list[str]] = []
 
 
 class RungFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,7 +100,7 @@ def read(raw: bytes) -> Paging:
         if not contact.urls or not all(pages.usable(u) for u in contact.urls):
             raise _bad(f"{name} has no channel, or one that cannot be used; see the list of Apprise services")
     _check_rungs(file)
-    away = {n: tuple(_span(n, a) for a in c.away) for n, c in file.contacts.items()}
+    away = {n: tuple(_span(n, a, file.contacts) for a in c.away) for n, c in file.contacts.items()}
     rungs = tuple(Rung(contacts=tuple(r.contacts), wait_minutes=r.wait_minutes) for r in file.rungs)
     rota = Rota(rungs=rungs, away=away, repeat_minutes=file.repeat_minutes, repeats=file.repeats)
     beat = file.heartbeat or Heartbeat(url="")
@@ -120,12 +125,50 @@ def _check_rungs(file: RotaFile) -> None:
         raise _bad("waits are 1 to 240 minutes, repeats 0 to 50")
 
 
-def _span(name: str, away: tuple[str, str]) -> tuple[int, int]:
+def absent(settings: Settings, contact: str, first_ms: int, last_ms: int, stands_in: str = "") -> Paging:
+    """Put a contact's absence into the rota in force. EngineError, and nothing changes, when it makes no sense."""
+    with _writing:
+        try:
+            file = msgspec.json.decode(path(settings).read_bytes(), type=RotaFile)
+        except FileNotFoundError as error:
+            raise EngineError("no_rota", "nobody would be paged; give a rota with `checkvalve page rota FILE`") from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise _bad(str(error)[:200]) from error
+        if contact not in file.contacts:
+            raise EngineError("unknown_contact", f"known: {', '.join(file.contacts)}")
+        away = [rfc3339(from_ms(first_ms)), rfc3339(from_ms(last_ms)), *([stands_in] if stands_in else [])]
+        person = file.contacts[contact]
+        changed = msgspec.structs.replace(person, away=[*person.away[-MAX_AWAY:], away])
+        return install(
+            settings, msgspec.json.encode(msgspec.structs.replace(file, contacts={**file.contacts, contact: changed}))
+        )
+
+
+def returned(settings: Settings, contact: str, now_ms: int) -> Paging:
+    """A contact is back: its absences that have not ended are taken out."""
+    with _writing:
+        file = msgspec.json.decode(path(settings).read_bytes(), type=RotaFile)
+        if contact not in file.contacts:
+            raise EngineError("unknown_contact", f"known: {', '.join(file.contacts)}")
+        person = file.contacts[contact]
+        past = [a for a in person.away if _span(contact, a, file.contacts)[1] <= now_ms]
+        changed = {**file.contacts, contact: msgspec.structs.replace(person, away=past)}
+        return install(settings, msgspec.json.encode(msgspec.structs.replace(file, contacts=changed)))
+
+
+def _span(name: str, away: list[str], known: Collection[str]) -> tuple[int, int, str]:
+    if len(away) not in (2, 3):
+        raise _bad(f"{name} is away from a time to a time, and a third text names who stands in")
     try:
-        first, last = (int(parse_time(t).timestamp() * 1000) for t in away)
+        first, last = (int(parse_time(t).timestamp() * 1000) for t in away[:2])
     except RegimeError as error:
         raise _bad(f"{name} is away at {error}") from error
-    return first, last
+    if last <= first:
+        raise _bad(f"{name} is back before the absence begins")
+    stands_in = away[2] if len(away) == 3 else ""
+    if stands_in and (stands_in not in known or stands_in == name):
+        raise _bad(f"{stands_in[:32]!r} cannot stand in for {name}: another contact of the rota can")
+    return first, last, stands_in
 
 
 def _bad(why: str) -> EngineError:

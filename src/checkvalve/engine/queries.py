@@ -4,14 +4,19 @@ JSON columns are read leniently: a key that an older version did not write is a 
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from heapq import merge
+from itertools import islice
 from typing import Any
 
 import msgspec
-from sqlalchemy import JSON, Connection, Select, cast, func, literal_column, null, or_, select, union_all
+from sqlalchemy import JSON, Connection, Select, cast, func, literal_column, null, or_, select, true, union_all
 
-from checkvalve.engine import casework
+from checkvalve.engine import casework, live_watch
+from checkvalve.engine.holds import Hold
+from checkvalve.engine.holds import every as every_hold
 from checkvalve.engine.register import entries as register_of_breaches
+from checkvalve.engine.reviews import Standing, standings
 from checkvalve.engine.views import (
     Case,
     CaseFile,
@@ -28,7 +33,7 @@ from checkvalve.engine.views import (
 )
 from checkvalve.events import event as ocsf
 from checkvalve.incidents.case import Incident
-from checkvalve.incidents.cost import assumed
+from checkvalve.incidents.cost import Assumptions
 from checkvalve.notifications.notification import Notification, Wish
 from checkvalve.notifications.register import Entry
 from checkvalve.store.schema import (
@@ -103,10 +108,17 @@ def case(state: State, incident: str) -> Case | None:
 
 
 def timeline(
-    state: State, incident: Incident, *, source: str | None, newest_first: bool, offset: int, limit: int
+    state: State,
+    incident: Incident,
+    *,
+    source: str | None,
+    by: Collection[str] | None = None,
+    newest_first: bool,
+    offset: int,
+    limit: int,
 ) -> list[Moment]:
-    """Lines of the case's story in order of time; `source` None means all."""
-    parts = [p for s, part in _moments(incident) if source in (None, s) for p in part]
+    """Lines of the case's story in order of time. `source`, `by` ("core", "user:<name>"): None means all."""
+    parts = [p for s, part in _moments(incident, by) if source in (None, s) for p in part]
     every = union_all(*parts).subquery()
     order = (every.c.at_ms.desc(), every.c.tie.desc()) if newest_first else (every.c.at_ms, every.c.tie)
     with state.read() as db:
@@ -128,15 +140,29 @@ def timeline(
     ]
 
 
-def exposure_page(state: State, incident: str, *, offset: int, limit: int) -> tuple[list[ExposureRow], int]:
-    """A page of exposures in the order they were seen, and how many there are."""
-    mine = _reach(incident)
-    order = (exposures.c.seen_ms, exposures.c.subject, exposures.c.category, exposures.c.recipient, exposures.c.shown)
+def exposure_page(
+    state: State, incident: str, *, after: tuple[int, int] | None, limit: int
+) -> tuple[list[ExposureRow], int, tuple[int, int] | None]:
+    """A page of exposures in the order of the log, how many there are in all, and the place after which the next page starts.
+
+    A place is (log entry, exposures of that entry before it): no page costs more than another.
+    """
+    shown = (exposures.c.incident == incident) & exposures.c.shown
+    same = exposures.c.inference.in_(select(exposures.c.inference).where(shown).distinct()) & ~exposures.c.shown
+    order = [exposures.c[n] for n in ("entry", "subject", "category", "recipient", "shown", "inference")]
+    entry, skip = after or (0, 0)
     with state.read() as db:
-        total = db.scalar(select(func.count()).select_from(exposures).where(mine)) or 0
-        rows = db.execute(select(exposures).where(mine).order_by(*order).offset(offset).limit(limit)).all()
+        total = sum(db.scalar(select(func.count()).select_from(exposures).where(part)) or 0 for part in (shown, same))
+        found = [
+            db.execute(select(exposures).where(part, exposures.c.entry >= entry).order_by(*order).limit(skip + limit + 1))
+            for part in (shown, same)
+        ]
+        rows = list(islice(merge(*found, key=lambda r: [r._mapping[c] for c in order]), skip, skip + limit + 1))
+    page, more = rows[:limit], len(rows) > limit
     names = [f.name for f in dataclasses.fields(ExposureRow)]
-    return [ExposureRow(**{n: getattr(r, n) for n in names}) for r in rows], total
+    last = page[-1].entry if page else entry
+    before = sum(r.entry == last for r in page) + (skip if last == entry else 0)
+    return [ExposureRow(**{n: getattr(r, n) for n in names}) for r in page], total, (last, before) if more else None
 
 
 def notice(state: State, incident: str, regime: str, version: int | None = None) -> Draft | None:
@@ -153,16 +179,26 @@ def notice(state: State, incident: str, regime: str, version: int | None = None)
     return _draft(row) if row else None
 
 
+def versions(state: State, incident: str, regime: str) -> list[Draft]:
+    """Every stored version of a draft, the newest first."""
+    mine = (notifications.c.incident == incident) & (notifications.c.regime == regime)
+    told = (transitions.c.incident == incident) & (transitions.c.kind == "draft_ready")
+    with state.read() as db:
+        rows = db.execute(select(notifications).where(mine).order_by(notifications.c.version.desc())).all()
+        wrote = {(t.data["regime"], t.data["version"]): t.by for t in db.execute(select(transitions).where(told))}
+    return [dataclasses.replace(_draft(r), by=wrote.get((regime, r.version), "core")) for r in rows]
+
+
 def fresh_notice(state: State, incident: str, document: str, wish: Wish, now_ms: int) -> Notification | None:
     """A draft from what is known now, in the language and for the clock wished; it is not stored."""
     with state.read() as db:
         return casework.prepare(db, incident, document, now_ms, wish=wish)
 
 
-def law(state: State, incident: Incident, now_ms: int) -> Json:
+def law(state: State, incident: Incident, now_ms: int, lang: str = "en") -> Json:
     """{"assessment": severity of both sets or None, "applicability": [every regime], "clocks": [those that run]}."""
     with state.read() as db:
-        found = casework.case_assessment(db, incident)
+        found = casework.case_assessment(db, incident, lang)
         return {
             "assessment": found.as_json() if found else None,
             "applicability": casework.case_applicability(db, incident, now_ms),
@@ -173,10 +209,34 @@ def law(state: State, incident: Incident, now_ms: int) -> Json:
         }
 
 
+def trade(state: State, incident: Incident, now_ms: int) -> Json | None:
+    """The shop's sales under the case's measures (`live_watch.report`)."""
+    with state.read() as db:
+        return live_watch.report(db, incident, now_ms)
+
+
 def cost(state: State, incident: Incident, now_ms: int) -> Json:
     """The running total with what it assumes, and the legal maxima."""
     with state.read() as db:
-        return casework.case_cost(db, incident, assumed(), now_ms).as_json()
+        return casework.case_cost(db, incident, casework.assumptions_of(db, incident.site), now_ms).as_json()
+
+
+def assumptions(state: State, site: str) -> Assumptions:
+    """What a shop's costs are worked out with."""
+    with state.read() as db:
+        return casework.assumptions_of(db, site)
+
+
+def holds(state: State) -> list[Hold]:
+    """Every legal hold, those that were lifted included."""
+    with state.read() as db:
+        return every_hold(db)
+
+
+def page_test(state: State) -> Standing | None:
+    """When people were last paged for a test, and how it went."""
+    with state.read() as db:
+        return next((s for s in standings(db) if s.review.id == "page-test" and s.done_ms is not None), None)
 
 
 def register(state: State, lang: str = "en") -> list[Entry]:
@@ -230,15 +290,11 @@ def _incident(row: Any) -> Incident:
     return msgspec.convert(base, Incident)
 
 
-def _reach(incident: str) -> Any:
-    """What the case's answers showed, and with it what stood in the prompts of the same requests."""
-    shown = (exposures.c.incident == incident) & exposures.c.shown
-    same = select(exposures.c.inference).where(shown)
-    return shown | (exposures.c.inference.in_(same) & ~exposures.c.shown)
+def _moments(incident: Incident, by: Collection[str] | None) -> list[tuple[str, list[Select[Any]]]]:
+    """Every table that tells of the case, brought into one shape; only what these people (or core) did, if they are named."""
 
-
-def _moments(incident: Incident) -> list[tuple[str, list[Select[Any]]]]:
-    """Every table that tells of the case, brought into one shape."""
+    def did(column: Any) -> Any:
+        return true() if by is None else func.coalesce(column, "core").in_(by)
 
     def part(at: Any, source: str, kind: str, text: Any, ref: Any, tie: Any, by: Any = None, data: Any = None) -> Select[Any]:
         return select(
@@ -261,7 +317,7 @@ def _moments(incident: Incident) -> list[tuple[str, list[Select[Any]]]]:
         transitions.c.position,
         transitions.c.by,
         transitions.c.data,
-    ).where(transitions.c.incident == incident.id)
+    ).where(transitions.c.incident == incident.id, did(transitions.c.by))
     mine = commands.c.incident == incident.id
     ended = part(
         commands.c.ended_ms,
@@ -272,7 +328,7 @@ def _moments(incident: Incident) -> list[tuple[str, list[Select[Any]]]]:
         commands.c.position,
         commands.c.status,
         commands.c.outcome,
-    ).where(mine, commands.c.ended_ms.is_not(None))
+    ).where(mine, commands.c.ended_ms.is_not(None), did(commands.c.outcome["by"].as_string()))
     issued = part(
         orders.c.issued_ms,
         "containment",
@@ -282,12 +338,13 @@ def _moments(incident: Incident) -> list[tuple[str, list[Select[Any]]]]:
         orders.c.issued_ms,
         orders.c.hand,
         orders.c.args,
-    ).where(orders.c.incident == incident.id)
+    ).where(orders.c.incident == incident.id, did(literal_column("'core'")))
     traces = select(exposures.c.trace).where(exposures.c.incident == incident.id, exposures.c.trace.is_not(None))
     seen = (
         events.c.time_ms >= incident.first_seen_ms - BEFORE_MS,
         events.c.site == incident.site,
         or_(events.c.class_uid.in_(NOTABLE), events.c.trace.in_(traces)),
+        did(literal_column("'sensor'")),
     )
     told = [
         part(

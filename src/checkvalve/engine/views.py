@@ -91,6 +91,7 @@ class Draft:
     created_ms: int
     complete: bool
     data: Json
+    by: str = "core"  # who wrote it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,10 +30,10 @@ class Rung:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rota:
-    """`away`: for each contact, spans of time (ms) in which it is not paged, except by all hands."""
+    """`away`: for each contact, spans of time (ms) in which it is not paged, except by all hands, and who stands in, or ""."""
 
     rungs: tuple[Rung, ...]
-    away: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    away: Mapping[str, tuple[tuple[int, int, str], ...]] = field(default_factory=dict)
     repeat_minutes: int = 15
     repeats: int = 4
 
@@ -45,8 +45,19 @@ class Rota:
         """Whom a rung reaches now; beyond the last rung it is everybody."""
         if rung >= len(self.rungs):
             return self.everybody
-        spans = self.away
-        return tuple(c for c in self.rungs[rung].contacts if not any(a <= now_ms < b for a, b in spans.get(c, ())))
+        reached = (self._reached(c, now_ms) for c in self.rungs[rung].contacts)
+        return tuple(dict.fromkeys(c for c in reached if c))
+
+    def _reached(self, contact: str, now_ms: int) -> str:
+        """Who is paged for a contact: itself, who stands in for it, or nobody. A stand-in who is away is not replaced again."""
+        stands_in = self.absent(contact, now_ms)
+        if stands_in is None:
+            return contact
+        return stands_in if stands_in and self.absent(stands_in, now_ms) is None else ""
+
+    def absent(self, contact: str, now_ms: int) -> str | None:
+        """None when a contact is there; else who stands in, or ""."""
+        return next((who for a, b, who in self.away.get(contact, ()) if a <= now_ms < b), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +131,8 @@ def alarms(incident: Incident, clocks: Iterable[Running], now_ms: int, asked: It
         failed_ms = incident.containment_failed_ms
         if failed_ms is not None and failed_ms > (incident.last_closed_ms or 0):
             found.append(Alarm(id="containment", reason="containment_failed", raised_ms=failed_ms))
+        if incident.trade_suffered_ms is not None:
+            found.append(Alarm(id="trade", reason="trade_suffered", raised_ms=incident.trade_suffered_ms))
         if incident.contained_ms is not None and incident.last_seen_ms > incident.contained_ms:  # also once closed again
             found.append(Alarm(id="reopened", reason="reopened", raised_ms=incident.last_seen_ms))
     for clock in clocks:
@@ -131,8 +144,6 @@ def alarms(incident: Incident, clocks: Iterable[Running], now_ms: int, asked: It
             alarm_id = f"{clock.clock}.{clock.due_ms}.{margin}h"  # another awareness is another clock
             found.append(Alarm(id=alarm_id, reason=reason, raised_ms=raised, clock=clock.clock, due_ms=clock.due_ms))
     return found
-        if incident.trade_suffered_ms is not None:
-            found.append(Alarm(id="trade", reason="trade_suffered", raised_ms=incident.trade_suffered_ms))
 
 
 def _approval(asked: Asked) -> Alarm | None:

@@ -71,9 +71,9 @@ def test_a_page_that_no_channel_took_is_not_waited_for() -> None:
 
 
 def test_who_is_away_is_passed_over_but_not_by_all_hands() -> None:
-    away = replace(ROTA, away={"first": ((START - HOUR_MS, START + HOUR_MS),)})
+    away = replace(ROTA, away={"first": ((START - HOUR_MS, START + HOUR_MS, ""),)})
     assert [(p.rung, p.contacts) for _, p in play(away, 6)] == [(1, ("second", "third")), (2, ("first", "second", "third"))]
-    assert [p.rung for _, p in play(replace(away, away={"first": ((START - 2, START - 1),)}), 1)] == [0]
+    assert [p.rung for _, p in play(replace(away, away={"first": ((START - 2, START - 1, ""),)}), 1)] == [0]
 
 
 def test_a_clock_alarms_at_falling_margins_and_only_at_the_smallest_passed(incident: Incident) -> None:

@@ -10,6 +10,7 @@ from checkvalve.incidents.scope import Extent
 from checkvalve.regimes.deadline import deadline
 from checkvalve.regimes.deadline import from_ms as moment_of
 from checkvalve.web.console import times, words
+from checkvalve.web.console.language import _
 
 SKEW_MS = 5_000  # a sensor's clock further off than this is worth a word
 QUIET_MS = 60 * 60 * 1000  # a sensor that only speaks when something happens: this long without a word is worth one
@@ -178,7 +179,7 @@ def step_lines(commands: Iterable[CommandRow]) -> list[StepLine]:
             before = tried
             if beside and lines:
                 lines[-1] = replace(lines[-1], after=tried) if beside == "after" else replace(lines[-1], mended=tried)
-                before = replace(tried, said="worked, as tried after the step above") if tried.tone == "good" else None
+                before = replace(tried, said=_("worked, as tried after the step above")) if tried.tone == "good" else None
                 carried = before
         elif command.kind == "release" and lines:
             lines[-1] = replace(lines[-1], undone=words.undone(command))
@@ -187,7 +188,9 @@ def step_lines(commands: Iterable[CommandRow]) -> list[StepLine]:
             lines.append(_step(command, before if checked else None))
             before = None if checked else before
     if before is not None and before is not carried:
-        lines.append(StepLine(name="Next step", at_ms=0, took="", tone="wait", said="to come", checked=True, before=before))
+        lines.append(
+            StepLine(name=_("Next step"), at_ms=0, took="", tone="wait", said=_("to come"), checked=True, before=before)
+        )
     return lines
 
 
@@ -215,12 +218,18 @@ def probe_line(command: CommandRow) -> ProbeLine:
         spent = [command.ended_ms - command.created_ms]
     return ProbeLine(
         tone=tone,
-        said={"good": "worked", "bad": "FAILED"}.get(tone, said),
+        said={"good": _("worked"), "bad": _("FAILED")}.get(tone, said),
         total=words.money(found.get("total"), str(found.get("currency") or "")),
         took=times.span(sum(spent)) if spent else "",
-        why=str(found.get("why") or command.outcome.get("detail") or "failed") if tone == "bad" else "",
-        order=f"order {found['order']}{', cancelled' if found.get('cancelled') else ''}" if found.get("order") else "",
+        why=str(found.get("why") or command.outcome.get("detail") or _("failed")) if tone == "bad" else "",
+        order=_tried_order(found),
     )
+
+
+def _tried_order(found: Mapping[str, Any]) -> str:
+    if not found.get("order"):
+        return ""
+    return (_("order %(number)s, cancelled") if found.get("cancelled") else _("order %(number)s")) % {"number": found["order"]}
 
 
 def tasks(file: CaseFile) -> list[Task]:
@@ -242,7 +251,7 @@ def approvals(file: CaseFile) -> list[Approval]:
     return [
         Approval(
             command=c.id,
-            name=str(c.data.get("name", "")),
+            name=words.name(str(c.data.get("name", ""))),
             role=str(c.data.get("role") or ""),
             would=words.would(c.data.get("would")),
             default=str(c.data.get("default", "reject")),
@@ -282,19 +291,18 @@ def worst_first(cases: Iterable[Case]) -> list[Case]:
 def sensor_state(sensor: SensorHealth, trouble: str | None, touched: bool, now_ms: int) -> tuple[str, str]:
     """(tone, sentence) about one sensor. `touched`: we ask its shop every few seconds; `trouble`: what came of it last."""
     if sensor.last_seen_ms is None:
-        said = f"paired {times.span(now_ms - sensor.paired_ms)} ago, no event yet"
+        said = _("paired %(span)s ago, no event yet", span=times.span(now_ms - sensor.paired_ms))
     else:
-        said = f"last event {times.span(now_ms - sensor.last_seen_ms)} ago"
-    if touched:
-        said = (
-            f"orders do not get through: the shop {trouble}; {said}" if trouble else f"answers, its outbox was emptied; {said}"
-        )
+        said = _("last event %(span)s ago", span=times.span(now_ms - sensor.last_seen_ms))
     if trouble:
-        return "bad", said
+        return "bad", _("orders do not get through: the shop %(trouble)s; %(said)s", trouble=trouble, said=said)
+    if touched:
+        said = _("answers, its outbox was emptied; %(said)s", said=said)
     if sensor.last_seen_ms is None and not touched:
         return "wait", said
     if not touched and sensor.last_seen_ms is not None and now_ms - sensor.last_seen_ms > QUIET_MS:
-        return "warn", f"{said}: either nothing was asked, or it is not running"
+        return "warn", _("%(said)s: either nothing was asked, or it is not running", said=said)
     if sensor.skew_ms is not None and abs(sensor.skew_ms) > SKEW_MS:
-        return "warn", f"{said}; its clock is {times.span(sensor.skew_ms)} {'ahead' if sensor.skew_ms > 0 else 'behind'}"
+        off = _("%(said)s; its clock is %(span)s ahead") if sensor.skew_ms > 0 else _("%(said)s; its clock is %(span)s behind")
+        return "warn", off % {"said": said, "span": times.span(sensor.skew_ms)}
     return "good", said

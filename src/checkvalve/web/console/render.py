@@ -10,6 +10,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from checkvalve.web.console import times, words
+from checkvalve.web.console.language import gettext, ngettext_plain, spoken
 
 # Characters that turn the direction of what follows: with them a plugin's name can pass for another.
 TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -29,7 +30,11 @@ def _templates() -> jinja2.Environment:
         finalize=_plain,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
     )
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.install_gettext_callables(gettext, ngettext_plain, newstyle=True)  # type: ignore[attr-defined] # of the extension
+    environment.globals |= {"words": words, "spoken": spoken}
     environment.filters |= {
         "utc": times.utc,
         "utc_ms": times.utc_ms,
@@ -38,6 +43,12 @@ def _templates() -> jinja2.Environment:
         "count": words.count,
         "category": words.category,
         "short": words.short,
+        "euros": words.euros,
+        "title": words.title,
+        "hand": words.hand,
+        "named": words.name,
+        "flag": words.flag,
+        "role": words.role,
     }
     return environment
 

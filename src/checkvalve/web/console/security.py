@@ -5,6 +5,9 @@ and Origin, and a change is accepted from our own pages only. The Host header is
 cannot be pointed at this server (DNS rebinding).
 """
 
+import base64
+import hashlib
+import re
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
@@ -16,6 +19,9 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 CSP = "default-src 'none'; style-src {style}; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+LIVE = {
+    "Content-Security-Policy": CSP.format(style="'self'") + "; script-src 'self'; connect-src 'self'"
+}  # runs our one script
 SECURITY_HEADERS = {
     "Content-Security-Policy": CSP.format(style="'self'"),
     "X-Content-Type-Options": "nosniff",
@@ -26,6 +32,13 @@ SECURITY_HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
 }
+
+
+def styled(document: str) -> dict[str, str]:
+    """Headers for a document that brings its style along, so that it stands alone when saved: exactly that style is allowed."""
+    styles = re.findall(r"<style>(.*?)</style>", document, re.DOTALL)
+    hashes = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in styles]
+    return {"Content-Security-Policy": CSP.format(style=" ".join(f"'sha256-{h}'" for h in hashes) or "'none'")}
 
 
 class SecurityHeaders:

@@ -4,6 +4,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from babel.dates import format_datetime
+from babel.numbers import format_decimal
+
+from checkvalve.web.console.language import _, spoken
+
 # The zone of countries that have one (or where nearly everybody lives in one). Others get no local note.
 ZONES: Mapping[str, str] = {
     "AT": "Europe/Vienna", "BE": "Europe/Brussels", "BG": "Europe/Sofia", "CH": "Europe/Zurich", "CY": "Asia/Nicosia",
@@ -25,7 +30,12 @@ def _at(ms: int) -> datetime:
 
 
 def utc(ms: int) -> str:
-    return f"{_at(ms):%a %d %b %Y, %H:%M:%S} UTC"
+    return _written(_at(ms), _("EEE dd MMM yyyy, HH:mm:ss")) + " UTC"
+
+
+def _written(at: datetime, pattern: str) -> str:
+    """By a pattern of Unicode TR 35, which is translated as any text is."""
+    return format_datetime(at, pattern, locale=spoken())
 
 
 def utc_ms(ms: int) -> str:
@@ -53,11 +63,11 @@ def span(ms: int) -> str:
     if abs(ms) < 1000:
         return f"{abs(ms)} ms"
     if abs(ms) < 60_000:
-        return f"{abs(ms) / 1000:.1f} s"
+        return f"{format_decimal(abs(ms) / 1000, '0.0', locale=spoken())} s"
     seconds = abs(ms) // 1000
     days, hour, minute, second = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60, seconds % 60
     if days:
-        return f"{days} d {hour} h"
+        return _("%(days)s d %(hours)s h", days=days, hours=hour)
     return f"{hour} h {minute} min" if hour else f"{minute} min {second} s"
 
 
@@ -71,7 +81,7 @@ def zone_of(country: str) -> ZoneInfo | None:
 
 def local(ms: int, zone: ZoneInfo) -> str:
     at = _at(ms).astimezone(zone)
-    return f"{at:%a %d %b, %H:%M} {at.tzname()}"
+    return f"{_written(at, _('EEE dd MMM, HH:mm'))} {at.tzname()}"
 
 
 def parse(text: str, zone: ZoneInfo | None) -> int:
@@ -79,11 +89,11 @@ def parse(text: str, zone: ZoneInfo | None) -> int:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise TimeError("Type date and time like 2027-03-26 22:30.") from None
+        raise TimeError(_("Type date and time like 2027-03-26 22:30.")) from None
     if at.tzinfo is None:
         at = at.replace(tzinfo=zone or UTC, fold=0)
         if at.astimezone(UTC).astimezone(at.tzinfo).replace(tzinfo=None) != at.replace(tzinfo=None):
-            raise TimeError("The clocks were put forward over that time: it never was. Use UTC.")
+            raise TimeError(_("The clocks were put forward over that time: it never was. Use UTC."))
     if not datetime(2000, 1, 1, tzinfo=UTC) <= at < datetime(2200, 1, 1, tzinfo=UTC):
-        raise TimeError("The year cannot be right.")
+        raise TimeError(_("The year cannot be right."))
     return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
