@@ -239,6 +239,28 @@ def test_orders_are_fetched_when_core_cannot_reach_the_shop(shop: Shop) -> None:
     assert asking(shop) == 404
 
 
+def test_where_php_can_let_a_visitor_go_orders_are_fetched_within_seconds(shop: Shop) -> None:
+    """As FastCGI and LiteSpeed do. Core was not heard for a minute: the next visitors bring the order in, each ten seconds."""
+    lets_go = shop.site.root / "wp-content" / "mu-plugins" / "lets-go.php"
+    lets_go.write_text("<?php if (PHP_SAPI !== 'cli') { function litespeed_finish_request() { return true; } }")
+
+    def remember(what: str) -> None:
+        shop.site.php(f"Checkvalve\\Outbox\\Flusher::remember(array({what}, 'tried' => 0, 'not_before' => 0));")
+
+    try:
+        order = shop.core.order("isolate_plugin", LEAKY)
+        shop.core.orders = [order]
+        assert [asking(shop), asking(shop)] == [200, 200]  # core came a moment ago
+        remember("'synced' => time() - 61")
+        assert [asking(shop), asking(shop)] == [200, 404]  # a visitor's request fetched it
+        shop.core.orders = [shop.core.order("release", {"jti": jti(order)})]
+        assert [asking(shop), asking(shop)] == [404, 404]  # not asked for at every request
+        remember("'fetched' => time() - 10")
+        assert [asking(shop), asking(shop)] == [404, 200]
+    finally:
+        lets_go.unlink()
+
+
 @pytest.mark.parametrize(
     ("bent", "status", "error"),
     [

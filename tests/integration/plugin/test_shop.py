@@ -96,9 +96,68 @@ def test_the_probe_buys_the_hidden_product_and_leaves_nothing_open(shop: Shop) -
     mine = [e["unmapped"]["checkvalve"]["order"] for e in shop.core.events(6001)]
     assert mine
     assert {(o["number"], o["probe"]) for o in mine} == {(str(order.id), True)}
-    assert mine[-1]["to"] == "cancelled"
+    assert [(o.get("to"), o.get("deleted")) for o in mine][-2:] == [("cancelled", None), (None, "for good")]
     nobody = "guest:" + pseudonym.pseudonym(PSEUDONYM_KEY, "email", "probe@example.com")[:12]
     assert nobody not in str(shop.core.events(5003))
+
+
+# Rows that an order leaves: itself, its notes, its lines, its meta, its figures. What WooCommerce expires by itself is left out.
+TRACES = r"""
+global $wpdb;
+$all = array();
+foreach ($wpdb->get_col("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE '{$wpdb->prefix}%'") ?: array() as $table) {
+    if (preg_match('/checkvalve|actionscheduler|sessions|_mysql|rate_limit/', $table)) {
+        continue;
+    }
+    $rows = $wpdb->get_results("SELECT * FROM $table", ARRAY_A);
+    if (false !== strpos($table, 'options')) {
+        $rows = array_filter($rows, fn($r) => !preg_match('/transient|^cron$|^checkvalve_|session|^wc_|action_scheduler/', $r['option_name']));
+    }
+    sort($rows);
+    foreach ($rows as $row) {
+        $all[$table][] = md5(serialize($row));
+    }
+}
+echo json_encode($all);
+"""
+
+
+def test_core_has_read_the_probe_order_and_nothing_of_it_is_left(shop: Shop) -> None:
+    """Not in the list of orders, not in its notes, reports or stock; and no event says that a real order came or went."""
+    facts = probe(shop)[1]
+    probe(shop)  # the hidden products are made
+    before, mail = shop.site.php_json(TRACES), shop.site.mail
+    assert "wp_posts" in before and "wp_options" in before
+    with Shopper(shop.site.url, headers={"Checkvalve-Probe": shop.core.probe_pass()}) as core:
+        core.add(facts["product_id"])
+        order = core.checkout(payment=facts["methods"][0], email="probe@example.com")
+    assert shop.site.php(f"echo wc_get_order({order.id})->get_status();") == "cancelled"
+    told = probe(shop, query=f"?order={order.id}")[1]
+    assert (told["order_status"], told["order"]["total"]) == ("cancelled", "100")
+    assert probe(shop, query=f"?order={order.id}")[0] == 404
+    after = shop.site.php_json(TRACES)
+    assert {t: set(after.get(t, ())) ^ set(before.get(t, ())) for t in {*before, *after}} == dict.fromkeys(
+        {*before, *after}, set()
+    )
+    assert shop.site.mail == mail
+    assert shop.site.php("echo get_option('checkvalve_probe_open', 'none');") == "none"
+    shop.drain()
+    assert {e["unmapped"]["checkvalve"]["order"]["probe"] for e in shop.core.events(6001)} == {True}
+    placed = [e for e in shop.core.events(6003) if e["api"]["operation"] == "POST /wc/store/v1/checkout"]
+    assert [e["unmapped"]["checkvalve"].get("probe") for e in placed] == [True]
+
+
+def test_a_probe_order_of_which_core_never_asked_is_removed_by_itself(shop: Shop) -> None:
+    facts = probe(shop)[1]
+    with Shopper(shop.site.url, headers={"Checkvalve-Probe": shop.core.probe_pass()}) as core:
+        core.add(facts["product_id"])
+        order = core.checkout(payment=facts["methods"][0], email="probe@example.com")
+    shop.site.php(f"update_option('checkvalve_probe_open', array({order.id} => time() - 61), false);")
+    mail = shop.site.mail
+    shop.drain()
+    assert shop.site.php(f"echo wc_get_order({order.id}) ? 'there' : 'gone';") == "gone"
+    assert shop.site.php("echo get_option('checkvalve_probe_open', 'none');") == "none"
+    assert shop.site.mail == mail
 
 
 def test_nobody_sees_or_buys_the_probe_product_without_a_pass(shop: Shop) -> None:

@@ -54,8 +54,8 @@ final class Plugin {
 		$sync = function ( \WP_REST_Request $request ) {
 			return ( new SyncRoute( $this->desk(), $this->outbox(), $this->flusher(), $this->upkeep() ) )->serve( $request );
 		};
-		$probe = static function ( \WP_REST_Request $request ) {
-			return ( new ProbeRoute() )->serve( $request );
+		$probe = function ( \WP_REST_Request $request ) {
+			return ( new ProbeRoute( $this->probes() ) )->serve( $request );
 		};
 		Routes::register( $sync, $probe );
 	}
@@ -84,6 +84,7 @@ final class Plugin {
 						Flusher::class,
 						function () {
 							$this->flusher()->flush( 2, 3 );
+							$insist || $this->upkeep()->fetch_alone( $this->core() );
 						}
 					);
 				}

@@ -49,15 +49,29 @@ final class Upkeep {
 		if ( ! Settings::paired() ) {
 			return;
 		}
-		$now    = time();
-		$answer = $core->orders( 10 );
-		if ( 200 === $answer['status'] ) {
-			$this->desk->take( (array) ( $answer['body']['orders'] ?? array() ), $now );
-		}
+		$now = time();
+		$this->fetch( $core, $now, 10 );
 		$this->desk->tidy( $now );
 		Installer::repair();
 		$this->portion( $now + 20 );
 		$flusher->flush( 20, 10 );
+	}
+
+	/** Orders, from a shop that core has not reached for a minute: after a visitor's answer has left, each ten seconds. */
+	public function fetch_alone( Core $core ): void {
+		$contact = Flusher::contact();
+		$now     = time();
+		if ( $now - $contact['synced'] >= 60 && $now - $contact['fetched'] >= 10 && $now >= $contact['not_before'] ) {
+			Flusher::remember( array( 'fetched' => $now ) );
+			$this->fetch( $core, $now, 3 );
+		}
+	}
+
+	private function fetch( Core $core, int $now, int $timeout ): void {
+		$answer = $core->orders( $timeout );
+		if ( 200 === $answer['status'] ) {
+			$this->desk->take( (array) ( $answer['body']['orders'] ?? array() ), $now );
+		}
 	}
 
 	/** Small chores and a portion of the register. */
@@ -68,7 +82,7 @@ final class Upkeep {
 				$now = time();
 				Seen::forget_expired( $now );
 				ProbeProduct::ensure();
-				$this->probes->cancel_left_over( $now );
+				$this->probes->remove_left_over( $now );
 				$this->register->backfill( $until );
 				$this->report_dropped( $now );
 			}

@@ -38,10 +38,24 @@ final class Flusher {
 		}
 	}
 
-	/** When core last answered, what it said last, and until when it asked to be left alone (seconds since the epoch). */
+	/**
+	 * When core last answered and last came by itself, when orders were last fetched, what core said last, and until when it asked to be
+	 * left alone (seconds since the epoch).
+	 */
 	public static function contact(): array {
 		$stored = get_option( self::CONTACT );
-		return ( is_array( $stored ) ? $stored : array() ) + array( 'ok' => 0, 'tried' => 0, 'problem' => '', 'not_before' => 0 );
+		return ( is_array( $stored ) ? $stored : array() ) + array( 'ok' => 0, 'tried' => 0, 'synced' => 0, 'fetched' => 0, 'problem' => '', 'not_before' => 0 );
+	}
+
+	public static function remember( array $what ): void {
+		update_option( self::CONTACT, $what + self::contact(), false );
+	}
+
+	/** Core came by itself; written now and then, because it comes each few seconds. */
+	public static function note_sync( int $now ): void {
+		if ( $now - self::contact()['synced'] >= 20 ) {
+			self::remember( array( 'synced' => $now ) );
+		}
 	}
 
 	public static function due( int $now ): bool {
@@ -86,6 +100,6 @@ final class Flusher {
 			$contact['problem']    = substr( $said, 0, 300 );
 			$contact['not_before'] = time() + max( 5, min( 300, $answer['retry_after'] ) );
 		}
-		update_option( self::CONTACT, $contact, false );
+		self::remember( $contact );
 	}
 }

@@ -4,8 +4,8 @@ namespace Checkvalve\Probe;
 use Checkvalve\Recorder;
 
 /**
- * What is different for a probe: it may buy the hidden product, nobody gets a mail about it, and its order is
- * cancelled when the checkout has been answered, which restores stock.
+ * What is different for a probe: it may buy the hidden product, nobody gets a mail about it, its order is cancelled when
+ * the checkout has been answered, which restores stock, and removed when core has read what came of it.
  */
 final class ProbeOrders {
 
@@ -25,16 +25,24 @@ final class ProbeOrders {
 		$this->recorder = $recorder;
 	}
 
+	/** In a visitor's request nothing but the refusal to sell the hidden products is needed. */
 	public function set_up(): void {
 		add_filter( 'woocommerce_is_purchasable', array( $this, 'purchasable' ), PHP_INT_MAX, 2 );
-		foreach ( self::EMAILS as $id ) {
-			add_filter( "woocommerce_email_enabled_$id", array( $this, 'mail_enabled' ), PHP_INT_MAX, 2 );
+		if ( ! isset( $_SERVER['HTTP_CHECKVALVE_PROBE'] ) ) {
+			return;
 		}
+		$this->be_silent();
 		add_filter( 'pre_wp_mail', array( $this, 'drop_mail' ), PHP_INT_MAX );
 		add_action( 'woocommerce_new_order', array( $this, 'note' ), PHP_INT_MIN, 2 );
 		// After the answer was built from the paid order, before it is sent: the next request already finds it cancelled.
 		add_filter( 'rest_post_dispatch', array( $this, 'cancel_made' ), PHP_INT_MAX - 1 );
 		add_action( 'shutdown', array( $this, 'cancel_made' ), 0 );
+	}
+
+	private function be_silent(): void {
+		foreach ( self::EMAILS as $id ) {
+			add_filter( "woocommerce_email_enabled_$id", array( $this, 'mail_enabled' ), PHP_INT_MAX, 2 );
+		}
 	}
 
 	/**
@@ -99,22 +107,57 @@ final class ProbeOrders {
 		return $answer;
 	}
 
-	/** Probe orders whose request died before it could cancel them. */
-	public function cancel_left_over( int $now ): void {
+	/** Take a cancelled probe order out of the shop once this request, which tells core of it, is answered. */
+	public function remove_when_told( int $id ): void {
+		add_action(
+			'shutdown',
+			function () use ( $id ) {
+				$this->recorder->guarded(
+					self::class,
+					function () use ( $id ) {
+						$this->remove( $id );
+					}
+				);
+			},
+			0
+		);
+	}
+
+	/** Probe orders whose request died before it could cancel them, or of which core never asked. */
+	public function remove_left_over( int $now ): void {
 		foreach ( (array) get_option( self::OPEN, array() ) as $id => $since ) {
 			if ( (int) $since < $now - 60 ) {
+				$this->be_silent();
 				$this->cancel( (int) $id );
+				$this->remove( (int) $id );
 			}
 		}
 	}
 
 	private function cancel( int $id ): void {
-		$order = function_exists( 'wc_get_order' ) ? wc_get_order( $id ) : false;
-		if ( $order && ProbeProduct::is_in( $order ) && 'cancelled' !== $order->get_status() ) {
+		$order = self::probe( $id );
+		if ( $order && 'cancelled' !== $order->get_status() ) {
 			$order->update_status( 'cancelled', 'Checkvalve: probe of the checkout.' );
+		}
+	}
+
+	/** Neither the list of orders nor a report keeps it; WooCommerce takes its figures back when an order is deleted for good. */
+	private function remove( int $id ): void {
+		$order = self::probe( $id );
+		if ( $order ) {
+			foreach ( wc_get_order_notes( array( 'order_id' => $id ) ) as $note ) {
+				wp_delete_comment( (int) $note->id, true );
+			}
+			$order->delete( true );
 		}
 		$open = (array) get_option( self::OPEN, array() );
 		unset( $open[ $id ] );
 		$open ? update_option( self::OPEN, $open, false ) : delete_option( self::OPEN );
+	}
+
+	/** @return \WC_Order|null */
+	private static function probe( int $id ) {
+		$order = function_exists( 'wc_get_order' ) ? wc_get_order( $id ) : false;
+		return $order && ProbeProduct::is_in( $order ) ? $order : null;
 	}
 }

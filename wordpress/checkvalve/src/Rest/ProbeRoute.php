@@ -3,6 +3,7 @@ namespace Checkvalve\Rest;
 
 use Checkvalve\Orders\Trial;
 use Checkvalve\Probe\Pass;
+use Checkvalve\Probe\ProbeOrders;
 use Checkvalve\Probe\ProbeProduct;
 use Checkvalve\Refused;
 
@@ -14,17 +15,24 @@ final class ProbeRoute {
 	/** Payment methods that move no money by themselves. */
 	const OFFLINE = array( 'cod', 'bacs', 'cheque' );
 
+	/** @var ProbeOrders */
+	private $probes;
+
+	public function __construct( ProbeOrders $probes ) {
+		$this->probes = $probes;
+	}
+
 	public function serve( \WP_REST_Request $request ): \WP_REST_Response {
 		try {
 			Pass::check( time() );
-			return Answer::ok( self::facts( $request ) );
+			return Answer::ok( $this->facts( $request ) );
 		} catch ( Refused $refused ) {
 			return Answer::refused( $refused );
 		}
 	}
 
 	/** @throws Refused When there is no shop, or the order asked for is no probe. */
-	private static function facts( \WP_REST_Request $request ): array {
+	private function facts( \WP_REST_Request $request ): array {
 		$id = ProbeProduct::ensure();
 		if ( 0 === $id ) {
 			throw new Refused( 'not_found', 'WooCommerce is not active in this shop' );
@@ -61,6 +69,9 @@ final class ProbeRoute {
 				'tax'      => self::minor( $order->get_total_tax(), $digits ),
 				'currency' => (string) $order->get_currency(),
 			);
+			if ( 'cancelled' === $order->get_status() ) {
+				$this->probes->remove_when_told( (int) $order->get_id() );
+			}
 		}
 		return $facts;
 	}

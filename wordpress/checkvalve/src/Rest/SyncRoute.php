@@ -48,6 +48,7 @@ final class SyncRoute {
 		} catch ( Refused $refused ) {
 			return Answer::refused( $refused );
 		}
+		Flusher::note_sync( $now );
 		$applied = $this->desk->take( $orders, $now );
 		$this->upkeep->portion( $now + self::SECONDS );
 		$sent = $this->flusher->flush( self::SECONDS, 3 );

@@ -1,6 +1,8 @@
 <?php
 namespace Checkvalve\Sensors;
 
+use Checkvalve\Probe\ProbeProduct;
+
 /**
  * Refunds made and taken back, orders deleted (OCSF 6001).
  */
@@ -32,7 +34,7 @@ final class Refunds extends Sensor {
 			6001,
 			$activity_id,
 			array( 'web_resources' => array( array( 'type' => 'wc_order', 'uid' => (string) $order->get_id() ) ) ),
-			array( 'order' => array( 'number' => (string) $order->get_order_number(), 'total' => (string) $order->get_total(), 'currency' => (string) $order->get_currency() ) + $what )
+			array( 'order' => array( 'number' => (string) $order->get_order_number(), 'total' => (string) $order->get_total(), 'currency' => (string) $order->get_currency(), 'probe' => ProbeProduct::is_in( $order ) ) + $what )
 		);
 	}
 }
