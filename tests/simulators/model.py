@@ -65,13 +65,13 @@ class Model:
         self.stop()
 
 
-def serve(port: int) -> None:
+def serve(port: int, weights: Path, alias: str) -> None:
     """Serve until SIGTERM or SIGINT."""
     import xllamacpp
 
     params = xllamacpp.CommonParams()
-    params.model.path = str(downloads.wheel_member(downloads.SMOLLM2))
-    params.model_alias = {NAME}
+    params.model.path = str(weights)
+    params.model_alias = {alias}
     params.hostnames = ["127.0.0.1"]
     params.port = port
     params.n_ctx = CONTEXT * PARALLEL
@@ -92,7 +92,10 @@ def serve(port: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.simulators.model", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    serve(parser.parse_args().port)
+    parser.add_argument("--weights", type=Path, help="GGUF (default: SmolLM2)")
+    parser.add_argument("--name", default=NAME, help="what it calls itself (default: %(default)s)")
+    arguments = parser.parse_args()
+    serve(arguments.port, arguments.weights or downloads.wheel_member(downloads.SMOLLM2), arguments.name)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from time import monotonic
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from checkvalve.modelstates import probing
 from checkvalve.modelstates.probing import Probed
 
 TIMEOUT_S: Final = 120
+READY_S: Final = 10
 MAX_ANSWER: Final = 4 * 1024 * 1024
 SMOKE: Final = ("What can you help me with?", "Wie schicke ich etwas zurück?", "Quels sont les délais de livraison ?")
 SMOKE_TOKENS: Final = 48
@@ -35,6 +37,20 @@ class Smoke:
     asked: int
     answered: int
     slowest_ms: int
+
+
+def ready(url: str) -> bool:
+    """Does it say that its model is loaded? llama.cpp and vLLM have /health; Ollama answers with its list of models."""
+    for path in ("/health", "/api/tags"):
+        try:
+            with urllib.request.urlopen(url + path, timeout=READY_S) as answer:  # noqa: S310 - our own address
+                if answer.status == 200:
+                    return True
+        except urllib.error.HTTPError as error:
+            error.close()
+        except (OSError, HTTPException):
+            return False
+    return False
 
 
 def smoke(url: str) -> Smoke:

@@ -6,6 +6,8 @@
     vault/manifests/<state>.json      signed after the scan (modelstates.manifest); the order of truth
     vault/manifests/<state>.names     the repository files there were when it was signed
     vault/manifests/<state>.refused   why it was not signed
+    vault/manifests/<state>.held      why it is kept whatever its age
+    vault/drill.json                  what the last restore drill showed
     vault/index.db                    look-up index
     vault/lock                        held by what signs or removes
     vault/keys/                       sign.key, index.key; never leave the vault
@@ -28,7 +30,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from checkvalve.actuators.restic import Repository
 from checkvalve.engine.errors import EngineError
-from checkvalve.engine.settings import make_private, require_private
+from checkvalve.engine.settings import make_private, require_private, write_private
 from checkvalve.engine.vault_index import Index
 from checkvalve.modelstates import description, manifest
 from checkvalve.modelstates.description import Description
@@ -113,8 +115,8 @@ class Vault:
     def keep(self, state: State, names: dict[str, list[str]]) -> None:
         """Sign a state and keep its manifest; whole or not at all."""
         listed = "".join(f"{component}/{name}\n" for component, each in sorted(names.items()) for name in each)
-        _write(self.manifests / f"{state.id}.names", listed.encode())
-        _write(self.manifests / f"{state.id}.json", manifest.sign(state, self.sign_key))
+        write_private(self.manifests / f"{state.id}.names", listed.encode())
+        write_private(self.manifests / f"{state.id}.json", manifest.sign(state, self.sign_key))
 
     def drop(self, state: str) -> None:
         """Forget a manifest."""
@@ -122,11 +124,28 @@ class Vault:
             (self.manifests / f"{state}.{end}").unlink(missing_ok=True)
 
     def refuse(self, state: str, why: str) -> None:
-        _write(self.manifests / f"{state}.refused", why.encode())
+        write_private(self.manifests / f"{state}.refused", why.encode())
 
     def refused(self) -> dict[str, str]:
         """State -> why it was not signed."""
         return {f.stem: f.read_text("utf-8", "replace") for f in sorted(self.manifests.glob("*.refused"))}
+
+    def hold(self, state: str, reason: str) -> None:
+        """Keep a signed state whatever its age, until it is released."""
+        if not any(s.id == state for s in self.states()):
+            raise EngineError("not_found", f"there is no signed state {state[:60]!r}; see `checkvalve modelstate list`")
+        if not reason.strip() or not reason.isprintable():
+            raise EngineError("no_reason", "say in one line why it is kept, with --reason TEXT (no names of people)")
+        write_private(self.manifests / f"{state}.held", reason.strip().encode())
+
+    def release(self, state: str) -> None:
+        if state not in self.held():
+            raise EngineError("not_found", f"{state[:60]!r} is not on hold")
+        (self.manifests / f"{state}.held").unlink()
+
+    def held(self) -> dict[str, str]:
+        """State -> why it is on hold."""
+        return {f.stem: f.read_text("utf-8", "replace") for f in sorted(self.manifests.glob("*.held"))}
 
     @contextmanager
     def as_signed(self, state: State, component: str) -> Iterator[Repository]:
@@ -199,32 +218,21 @@ def enrol(vault: Vault, text: str) -> Description:
         _password(vault.credentials / f"{component}.password")
         if not (vault.repositories / component / "config").exists():
             vault.repository(component).init()
-    _write(vault.directory / "description.yaml", text.encode())
+    write_private(vault.directory / "description.yaml", text.encode())
     return described
 
 
 def _password(file: Path) -> None:
     if not file.exists():
-        _write(file, secrets.token_urlsafe(32).encode() + b"\n")
+        write_private(file, secrets.token_urlsafe(32).encode() + b"\n")
     require_private(file)
 
 
 def _secret(file: Path) -> bytes:
     if not file.exists():
-        _write(file, secrets.token_bytes(32))
+        write_private(file, secrets.token_bytes(32))
     require_private(file)
     secret = file.read_bytes()
     if len(secret) != 32:
         raise EngineError("bad_key_file", f"{file} does not hold 32 bytes; restore it from your backup")
     return secret
-
-
-def _write(file: Path, content: bytes) -> None:
-    """Owner-only, whole or not at all."""
-    fresh = file.with_name(file.name + ".fresh")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    fresh.rename(file)

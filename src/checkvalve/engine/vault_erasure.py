@@ -10,28 +10,48 @@ import msgspec
 
 from checkvalve.actuators.restic import Repository
 from checkvalve.engine.errors import EngineError
+from checkvalve.engine.settings import load_settings
 from checkvalve.engine.vault import STATES, Vault, digest_of_names
 from checkvalve.engine.vault_restore import contents_of
 from checkvalve.modelstates import manifest
 from checkvalve.modelstates.manifest import State
+from checkvalve.modelstates.retention import Policy, expired
+from checkvalve.modelstates.verdict import Judge
 
 
 def forget(vault: Vault, ids: Iterable[str]) -> list[State]:
     """Remove these states, and whatever else no signed state holds (refused, uncommitted, not yet scanned); what stays.
 
-    EngineError when a state is not there, or when something that stays is not as it was signed: then it keeps its old manifest.
+    EngineError when a state is not there or on hold, or when something that stays is not as it was signed: then it keeps its
+    old manifest. What stays and may have been made from a removed state is no longer called clean.
     """
     with vault.alone():
         return _forget(vault, set(ids))
 
 
+def prune(vault: Vault, policy: Policy) -> tuple[list[State], list[State]]:
+    """Forget what is past its time; what went, and what stays."""
+    with vault.alone():
+        gone = due(vault, policy)
+        return gone, _forget(vault, {s.id for s in gone}) if gone else vault.states()
+
+
+def due(vault: Vault, policy: Policy) -> list[State]:
+    """What `prune` would forget now. Search results do not matter: holds do (`Vault.hold`)."""
+    return expired(Judge(vault.states(), {}), vault.held(), policy)
+
+
 def _forget(vault: Vault, wanted: set[str]) -> list[State]:
     states = vault.states()
+    if on_hold := wanted & set(vault.held()):
+        raise EngineError("on_hold", f"{min(on_hold)} is on hold; `checkvalve modelstate hold STATE --lift` comes first")
+    if wanted:
+        _refuse_held_evidence(vault)
     if unknown := wanted - {s.id for s in states}:
         raise EngineError("not_found", f"there is no signed state {min(unknown)[:60]}; see `checkvalve modelstate list`")
     for state in wanted:
         vault.drop(state)  # first: what is half removed is never proposed
-    kept = [s for s in states if s.id not in wanted]
+    kept = _orphaned(states, wanted)
     _thin_out(
         vault.repository(STATES), {x.id for x in vault.repository(STATES).snapshots() if _state(x.tags) in {s.id for s in kept}}
     )
@@ -41,6 +61,29 @@ def _forget(vault: Vault, wanted: set[str]) -> list[State]:
     with vault.index() as index:
         index.keep_only(held)
     return _signed_again(vault, kept)
+
+
+def _refuse_held_evidence(vault: Vault) -> None:
+    from checkvalve.engine import holds  # slow to import, and most vaults have no log beside them
+    from checkvalve.engine.offline import opened
+
+    settings = load_settings(vault.directory.parent)
+    if settings.has_state:
+        with opened(settings) as store, store.read() as db:
+            holds.refuse(db, None)
+
+
+def _orphaned(states: list[State], wanted: set[str]) -> list[State]:
+    """What stays; a component that may have been made from what goes says so."""
+    judge, kept = Judge(states, {}), []
+    for number, state in enumerate(judge.states):
+        if state.id not in wanted:
+            lost = {
+                v.component: {judge.states[n].id for n in judge.made_at(number, v.component)} & wanted for v in state.versions
+            }
+            versions = tuple(msgspec.structs.replace(v, orphan=v.orphan or bool(lost[v.component])) for v in state.versions)
+            kept.append(msgspec.structs.replace(state, versions=versions))
+    return kept
 
 
 def _state(tags: tuple[str, ...]) -> str:

@@ -56,6 +56,17 @@ def snapshot(
         return taken, vault_scan.take_in(vault, time.time_ns() // 1_000_000, told, ours)
 
 
+def evidence(vault: Vault, now_ms: int, progress: Progress | None = None) -> Scanned | None:
+    """The running state as it is now, backed up and put on hold before another takes its place; None where it is not here."""
+    if not all(Path(c.path).is_dir() for c in vault.description().components.values()):
+        return None
+    taken, done = snapshot(vault, now_ms, progress)
+    found = next(s for s in done if s.id == taken.commit.id)
+    if found.signed:
+        vault.hold(found.id, "ran when another state was brought back")
+    return found
+
+
 def _settled(directory: Path) -> dict[str, str]:
     """The stamps of all files, once a later change will be seen in them; empty when it will not."""
     for _ in range(2):

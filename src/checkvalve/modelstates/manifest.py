@@ -49,6 +49,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     not_assessed: tuple[str, ...] = ()
     vectors: tuple[str, ...] = ()  # files of vectors, which only what they were built from can judge
     template: str | None = None  # sha256 of the chat template in the weights
+    orphan: bool = False  # a state was erased that it may have been made from
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):

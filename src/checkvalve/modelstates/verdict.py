@@ -69,6 +69,15 @@ class Judge:
                 return Verdict(verdict=judgement, why=why, hits=tuple(h for v in worst.values() for h in v.hits))
         return Verdict(verdict="clean", why="; ".join(f"{name}: {v.why}" for name, v in parts.items()))
 
+    def made_at(self, number: int, component: str) -> frozenset[int]:
+        """Places in the history of the states that a learned component may have been made from, or that show when it was."""
+        version = self._states[number].version(component)
+        if version is None or version.kind not in LEARNED or not version.made_from:
+            return frozenset()
+        first = self._first[component, version.digest]
+        vectors = {self._first[component, f.sha256] for f in version.files if f.path in version.vectors}
+        return frozenset({first, first - 1} - {-1} | vectors)
+
     def _judge(self, number: int, component: str) -> Verdict:
         version = self._states[number].version(component)
         if version is None:
@@ -82,6 +91,8 @@ class Judge:
         for name, where, verdict in sources:
             if verdict.verdict == "contaminated":
                 return Verdict(verdict="contaminated", why=f"made from {name} of {where}, which is contaminated")
+        if self._states[self._first[component, version.digest]].version(component).orphan:  # type: ignore[union-attr]
+            return Verdict(verdict="unknown", why="a state that it may have been made from was erased")
         return self._doubt(version, sources) or Verdict(
             verdict="unknown" if hits else "clean",
             why="only numbers equal to an order number; they alone name nobody" if hits else _assessed(version),

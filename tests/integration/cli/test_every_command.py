@@ -30,6 +30,7 @@ OUTSIDE |= {
     ("exercise", action) for action in ("run", "report", "done")
 }  # not while a real case is open; tests/integration/exercises
 OUTSIDE |= {("fleet", action) for action in ("run", "approve", "stop", "undo")}  # need shops; tests/integration/fleet
+OUTSIDE |= {("host", action) for action in ("pair", "run", "status", "lift")}  # tests/integration/webserver
 OUTSIDE |= {("upstream", action) for action in ("show", "switch", "back")}
 CASE, HOLD, DPO, SOMEBODY, STATE = "<case>", "<hold>", "<dpo>", "<person>", "<state>"
 AGE = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
@@ -102,6 +103,7 @@ EXAMPLES: dict[tuple[str, ...], Example] = {
     ("case", "decide"): Example((CASE, "--notify", "--reason", "a test"), {"entry"}),
     ("case", "letters"): Example((CASE,), {"people", "waiting", "sent", "bounced", "failed", "nobody", "withdrawn"}, exit=1),
     ("case", "aware"): Example((CASE, "--at", T, "--regime", "uk_gdpr"), {"entry"}),
+    ("case", "contained"): Example((CASE, "--how", "The plugin was removed."), {"entry"}),
     ("case", "hours"): Example((CASE, "24"), {"entry"}),
     ("case", "particulars"): Example(("particulars.json",), {"entry"}),
     ("page", "rota"): Example(("rota.json",), {"contacts", "rungs"}),
@@ -122,6 +124,7 @@ EXAMPLES: dict[tuple[str, ...], Example] = {
     ("contract", "keep"): Example(("contracts.json",), {"parties"}),
     ("contract", "check"): Example(("contracts.json",), {"contracts", "without_contract"}, 1),
     ("contract", "letter"): Example(("Example Hosting", "--file", "contracts.json"), {"party", "text"}),
+    ("posture", "watch"): Example(("site", "--once"), {"since_ms", "weak", "new", "mended", "entry"}),
     ("posture", "scan"): Example(("directory",), {"checks"}),
     ("fleet", "plan"): Example(("shop-assistant",), {"shops", "stages", "unknown"}, 1),
     ("fleet", "status"): Example((), {"fleets"}),
@@ -142,6 +145,11 @@ EXAMPLES: dict[tuple[str, ...], Example] = {
     ("modelstate", "find"): Example(("nine@example.com",), {"snapshots", "assessed"}, 1),
     ("modelstate", "bom"): Example((STATE,), {"bomFormat", "components", "dependencies"}),
     ("modelstate", "seal"): Example((STATE, "--recipient", AGE, "-o", "somebody.age"), {"bundle", "bytes", "sha256", "entry"}),
+    ("modelstate", "hold"): Example((STATE, "--reason", "a case"), {"held"}),
+    ("modelstate", "prune"): Example((), {"past", "kept", "done"}),
+    ("modelstate", "drill"): Example(
+        (), {"done", "good", "why", "components", "age_ms", "restore_s", "start_s", "asked", "answered", "entry"}
+    ),
     ("modelstate", "forget"): Example((), {"forgotten", "kept"}),
     ("modelstate", "verify"): Example((), {"ok", "errors"}),
     ("modelstate", "restore"): Example(("nine@example.com",), {"composition", "left_out", "lost", "restored_to"}),
@@ -294,7 +302,7 @@ def test_a_data_directory_that_is_none(desk: Desk, path: tuple[str, ...], tmp_pa
         held(desk.type(*path, *example, "--json", data=where), (*path, where))
     nowhere = desk.type(*path, *example, "--json", data=tmp_path / "nowhere")
     held(nowhere, path)
-    making = {("modelstate", "enrol"), ("modelstate", "snapshot"), ("plugin", "inventory")}
+    making = {("modelstate", "enrol"), ("modelstate", "snapshot"), ("plugin", "inventory"), ("posture", "watch")}
     if path not in making | {("user", "add"), ("user", "list"), ("pair",), ("subjects", "import"), ("evidence", "ingest")}:
         assert not (tmp_path / "nowhere").exists(), "a question makes no installation"
 
