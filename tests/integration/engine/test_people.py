@@ -62,15 +62,15 @@ def test_a_step_is_done_once_somebody_agrees_and_a_second_answer_is_told_that_it
     here = CoreHere(tmp_path / "data")
     with scene(here) as staged:
         case, people = contained(staged), People(here)
-        assert isolations(staged) == 1
+        assert isolations(staged) == 0
         assert people.start(case, ENDPOINT)["run"] == f"{case}.run2"
         command = wait(lambda: waiting(staged), "a step waits for a word")
-        assert isolations(staged) == 1
+        assert isolations(staged) == 0
         assert people.answer(command, True, "the assistant is not needed tonight")
         assert not people.answer(command, False, "no")
         shown = staged.respond()
         assert came_of(staged) == ("done", "approved by admin: the assistant is not needed tonight")
-        assert isolations(staged) == 2
+        assert isolations(staged) == 1
         kinds = [t["kind"] for t in shown["transitions"]]
         assert (kinds.count("run_started"), kinds.count("containment_failed")) == (1, 0)
         assert shown["case"]["status"] == "eradication_recovery"  # a closed way out stays closed whatever else is started
@@ -94,10 +94,10 @@ def test_nobody_answers_and_the_safe_default_is_taken_and_told(tmp_path: Path, m
         clock.ahead += 901
         shown = staged.respond()
         assert came_of(staged)[0] == "timeout"
-        assert isolations(staged) == 1
+        assert isolations(staged) == 0
         assert "nobody answered within 900 s as wordpress_admin; not done" in shown["case"]["notes"][-1]
         assert not people.answer(command, True, "sorry, asleep")
-        assert isolations(staged) == 1
+        assert isolations(staged) == 0
 
 
 def test_an_approval_given_after_core_was_killed_counts_once(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_an_approval_given_after_core_was_killed_counts_once(tmp_path: Path) -> 
         given_while_stopped(tmp_path / "data", command)
         core.start()
         staged.respond()
-        assert isolations(staged) == 2
+        assert isolations(staged) == 1
         assert came_of(staged) == ("done", "approved by admin: go")
         core.stop()
         before = log.reduced(tmp_path / "data")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.integration.engine.scene import PLUGIN, CoreHere, Scene, scene, wait
+from tests.simulators.simulated.shop import ASK
 from tests.wire.core_process import CoreProcess
 
 TTL_S = 14_400  # of the shipped playbook's orders
@@ -101,7 +102,8 @@ def test_a_shop_that_comes_back_in_time_is_contained_as_planned(here: Scene) -> 
 def test_a_shop_that_never_comes_back_is_told_as_not_contained(here: Scene, clock: Clock) -> None:
     here.line.cut()
     here.leak(0)
-    for name in ("Block the route that leaked", "Isolate the plugin"):
+    isolating = ("Isolate the plugin", "Isolate the plugin further", "Isolate the plugin furthest")
+    for name in ("Block the route that leaked", *isolating):
         wait(lambda name=name: has(here, name, "retrying"), f"{name} is tried")  # type: ignore[misc]
         clock.ahead += TTL_S
         wait(lambda name=name: has(here, name, "expired"), f"{name} expires")  # type: ignore[misc]
@@ -117,29 +119,29 @@ def there(tmp_path: Path) -> Iterator[Scene]:
         yield staged
 
 
-def test_a_step_that_breaks_the_checkout_is_taken_back_and_the_case_says_so(there: Scene) -> None:
-    there.store.breaks = lambda: there.shop.sensor.isolated(PLUGIN)
+def test_a_step_that_breaks_the_checkout_is_taken_back_and_the_next_one_closes_the_way(there: Scene) -> None:
+    there.store.breaks = lambda: there.shop.sensor.blocked(ASK)
     there.leak(0, 1)
     shown = there.respond()
-    assert not there.shop.sensor.isolated(PLUGIN)
-    assert there.shop.sensor.blocked("/shop-assistant/v1/ask")
-    told = [(s["kind"], s["data"]["name"], s["status"]) for s in shown["steps"] if s["data"]["name"] == "Isolate the plugin"]
-    walked = [("order", "done"), ("probe", "failed"), ("release", "done"), ("probe", "done")]
-    assert [(kind, status) for kind, _, status in told] == walked
-    assert [s["data"]["when"] for s in shown["steps"] if s["kind"] == "probe"][-1] == "after roll-back"
+    assert there.shop.sensor.isolated(PLUGIN)
+    assert not there.shop.sensor.blocked(ASK)
+    told = [(s["kind"], s["status"]) for s in shown["steps"] if s["data"]["name"] == "Block the route that leaked"]
+    assert told == [("order", "done"), ("probe", "failed"), ("release", "done"), ("probe", "done")]
+    given = [s["data"]["args"] for s in shown["steps"] if s["data"].get("action") == "isolate_plugin"]
+    assert given == [{"plugin": PLUGIN, "mode": "surface"}]
     failed = next(s for s in shown["steps"] if s["status"] == "failed")
     assert "the shop answered 500" in failed["outcome"]["detail"]
     assert shown["case"]["contained_ms"] is not None
     said = there.core.run("case", "show", shown["case"]["id"]).stdout  # type: ignore[attr-defined]
-    assert "release: Isolate the plugin" in said and "the shop answered 500" in said
+    assert "release: Block the route that leaked" in said and "the shop answered 500" in said
     draft = there.rows("SELECT data FROM notifications ORDER BY version DESC LIMIT 1")[0][0]
-    assert "taken back: Isolate the plugin" in draft
+    assert "taken back: Block the route that leaked" in draft
 
 
 def test_a_checkout_that_was_broken_before_does_not_stop_the_response(there: Scene) -> None:
     there.store.breaks = lambda: True
     there.leak(0)
     shown = there.respond()
-    assert there.shop.sensor.isolated(PLUGIN) and there.shop.sensor.blocked("/shop-assistant/v1/ask")
+    assert there.shop.sensor.blocked(ASK)
     assert [s["kind"] for s in shown["steps"]].count("release") == 0
     assert shown["case"]["contained_ms"] is not None

@@ -152,3 +152,10 @@ def test_bars_are_in_proportion_to_the_longest() -> None:
         ("email", 5, 10, 50, 100),
         ("phone", 0, 2, 0, 20),
     ]
+
+
+def test_what_the_live_watch_takes_back_stands_with_its_order_though_others_came_later() -> None:
+    back = command("release", id="c1.back", data={"command": "c1", "why": "0 orders went through", "watched": True})
+    tried = command("probe", id="c1.back.probe", data={"when": "after roll-back", "name": "Isolate the plugin"})
+    lines = present.step_lines([command(), command(id="c2", data={"name": "Block the route"}), back, tried])
+    assert [(bool(line.undone), line.mended is not None) for line in lines] == [(True, True), (False, False)]

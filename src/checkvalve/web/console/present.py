@@ -168,9 +168,11 @@ _BESIDE = {"after": "after", "after roll-back": "mended"}  # where a step shows 
 def step_lines(commands: Iterable[CommandRow]) -> list[StepLine]:
     """Commands in order, with each step's probes beside it.
 
-    A probe "before" belongs to the step that comes next; a good one "after" also stands for the state before that step.
+    A probe "before" belongs to the step that comes next; a good one "after" also stands for the state before that step. What
+    the live watch takes back was ordered long before: that, and the probe after it, stand with the order.
     """
     lines: list[StepLine] = []
+    at: dict[str, int] = {}  # the line of each order, and of each release
     before: ProbeLine | None = None
     carried: ProbeLine | None = None
     for command in commands:
@@ -178,13 +180,16 @@ def step_lines(commands: Iterable[CommandRow]) -> list[StepLine]:
             tried, beside = probe_line(command), _BESIDE.get(str(command.data.get("when")))
             before = tried
             if beside and lines:
-                lines[-1] = replace(lines[-1], after=tried) if beside == "after" else replace(lines[-1], mended=tried)
+                line = at.get(command.id.removesuffix(".probe"), len(lines) - 1)
+                lines[line] = replace(lines[line], after=tried) if beside == "after" else replace(lines[line], mended=tried)
                 before = replace(tried, said=_("worked, as tried after the step above")) if tried.tone == "good" else None
                 carried = before
         elif command.kind == "release" and lines:
-            lines[-1] = replace(lines[-1], undone=words.undone(command))
+            at[command.id] = line = at.get(str(command.data.get("command")), len(lines) - 1)
+            lines[line] = replace(lines[line], undone=words.undone(command))
         elif command.kind != "manual":
             checked = command.kind == "order"
+            at[command.id] = len(lines)
             lines.append(_step(command, before if checked else None))
             before = None if checked else before
     if before is not None and before is not carried:
