@@ -3,15 +3,16 @@
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.observing import observe
-from checkvalve.posture import apache, compose, inspect, servers
+from checkvalve.posture import apache, compose, inspect, php, servers
 from checkvalve.posture.exposure import is_data
 from checkvalve.posture.hygiene import CONFIG_COPY
-from checkvalve.posture.types import Deployment, Location, Problem, Service, WebFile, WpConfig
+from checkvalve.posture.types import Deployment, Location, PhpSettings, Problem, Service, WebFile, WpConfig
 
 MAX_FILES: Final = 500_000
 MAX_TEXT: Final = 4 * 1024 * 1024
@@ -22,6 +23,8 @@ OVERRIDE: Final = re.compile(r"^(docker-)?compose\.override\.ya?ml$")
 NGINX: Final = re.compile(r"\b(server|location|upstream|http)\b[^;\n]*\{")
 APACHE: Final = re.compile(r"^\s*<(VirtualHost|Directory|Location|Files)(Match)?\s|^\s*ProxyPass\s", re.I | re.M)
 INSPECTED: Final = re.compile(r".*inspect.*\.json$")
+PHP_INI: Final = re.compile(r"^(php(-[\w.-]+)?\.ini|\.user\.ini)$")
+POOL: Final = re.compile(r"^\s*php_(admin_)?(value|flag)\[", re.M)
 CONFIGS: Final = re.compile(r"^wp-config\.php$")
 ENDPOINT: Final = re.compile(
     rb"https?://((?:api\.)?(?:openai\.com|anthropic\.com|mistral\.ai|groq\.com|deepseek\.com|cohere\.(?:ai|com)|together\.xyz|perplexity\.ai)"
@@ -43,6 +46,7 @@ class _Reading:
         self.web: list[WebFile] = []
         self.roots: list[Path] = []
         self.endpoints: set[tuple[str, str]] = set()
+        self.php: list[PhpSettings] = []
         self.problems: list[Problem] = []
         self.sources = 0
 
@@ -83,6 +87,7 @@ def read(directory: str) -> Deployment:
         web_files=tuple(reading.web),
         web_roots=len(reading.roots),
         endpoints=tuple(sorted(reading.endpoints)),
+        php=tuple(reading.php),
         problems=tuple(reading.problems),
     )
 
@@ -96,7 +101,8 @@ def read_observed(directory: str, *, live: bool = False) -> Deployment:
             reading.services += services
             reading.problems += problems
     running = observe() if live else Deployment()
-    return Deployment(services=(*reading.services, *running.services), problems=(*reading.problems, *running.problems))
+    found = replace(running, services=(*reading.services, *running.services))
+    return replace(found, problems=(*reading.problems, *running.problems))
 
 
 def _walk(root: Path) -> Iterator[Path]:
@@ -141,8 +147,13 @@ def _file(reading: _Reading, path: Path) -> None:
             reading.constants.append(
                 servers.wp_config(reading.name(path), text, path.stat().st_mode if os.name == "posix" else None)
             )
+    elif PHP_INI.match(path.name):
+        if (text := reading.text(path)) is not None:
+            reading.php.append(php.ini(reading.name(path), text))
     elif path.suffix == ".conf" or path.parent.name in ("sites-enabled", "sites-available"):
         text = reading.text(path) or ""
+        if POOL.search(text):
+            reading.php.append(php.ini(reading.name(path), text))
         reader = servers.nginx if NGINX.search(text) else apache.read if APACHE.search(text) else None
         if reader is not None:
             locations, count, problems = reader(reading.name(path), text)

@@ -1,4 +1,4 @@
-"""What runs on this host right now: containers, by the engine that is installed, and listening sockets, by the kernel.
+"""What runs on this host right now: containers, by the engine that is installed; listening sockets and mounts, by the kernel.
 
 Only reads. What may not be read (another user's processes, an engine that does not answer) is a problem, never silence.
 """
@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from checkvalve.posture.inspect import Listener, containers, listeners, listening
-from checkvalve.posture.types import Deployment, Problem, Service
+from checkvalve.posture.mounts import remote
+from checkvalve.posture.types import Deployment, Problem, RemoteMount, Service
 
 ENGINES: Final = ("docker", "podman")
 SECONDS: Final = 20
@@ -23,7 +24,15 @@ def observe(proc: Path = PROC) -> Deployment:
     """The running deployment. Linux; elsewhere the sockets are a problem."""
     services, problems = _containers()
     sockets, unseen = _sockets(proc)
-    return Deployment(services=(*services, *sockets), problems=(*problems, *unseen))
+    mounts, unread = _mounts(proc)
+    return Deployment(services=(*services, *sockets), mounts=mounts, problems=(*problems, *unseen, *unread))
+
+
+def _mounts(proc: Path) -> tuple[tuple[RemoteMount, ...], list[Problem]]:
+    try:
+        return tuple(remote((proc / "self" / "mountinfo").read_text(errors="replace"))), []
+    except OSError as error:
+        return (), [Problem(file="/proc/self/mountinfo", why=error.strerror or "unreadable")]
 
 
 def _containers() -> tuple[list[Service], list[Problem]]:

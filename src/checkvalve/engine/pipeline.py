@@ -41,6 +41,7 @@ from checkvalve.engine import (
     shop_plugins,
     sightings,
     trade,
+    watching,
     widths,
 )
 from checkvalve.engine.changed import Changed
@@ -460,6 +461,8 @@ class Reducer:
             holds.digest(db, decision, opened.number)
         elif decision.type in reviews.TYPES:
             reviews.digest(db, decision, opened.number)
+        elif decision.type == watching.TYPE:
+            watching.digest(db, decision, opened.number)
         elif decision.type == live_watch.TYPE:
             live_watch.digest(db, decision, opened.number)
         elif decision.type == widths.TYPE:

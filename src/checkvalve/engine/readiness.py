@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection, func, select
 
-from checkvalve.engine import paging_rota, reviews
+from checkvalve.engine import paging_rota, reviews, watching
 from checkvalve.engine.casework import organisation_of
 from checkvalve.engine.core import Core
 from checkvalve.engine.deployment import read
@@ -88,7 +88,7 @@ def tonight(settings: Settings, now_ms: int, deployment: str | None = None) -> R
     """`deployment`: a directory for `posture scan`."""
     answers = [*_servers(diagnose(settings, None, now_ms)), *_paged(settings), *_law(from_ms(now_ms).date())]
     answers += [_contracts(settings, from_ms(now_ms).date()), _model_state(settings, now_ms), _anchored(settings)]
-    answers += [_containment(deployment)]
+    answers += [_containment(settings, deployment)]
     if settings.has_state:
         with opened(settings) as store, store.read() as db:
             answers += [*_people(db), *_shops(db), *_reviewed(db, now_ms)]
@@ -155,11 +155,15 @@ def _anchored(settings: Settings) -> Answer:
     return Answer(id="anchors", good=there, found="no time stamp and no witness")
 
 
-def _containment(deployment: str | None) -> Answer:
-    if deployment is None:
-        return Answer(id="containment", good=None, found="no deployment was looked at; give --scan DIR")
-    weak = [w for c in scan.scan(read(deployment)) for w in c.weaknesses if w.hinders_containment]
-    return Answer(id="containment", good=not weak, found="; ".join(f"{w.where}: {w.what}" for w in weak))
+def _containment(settings: Settings, deployment: str | None) -> Answer:
+    if deployment is not None:
+        weak = [f"{w.where}: {w.what}" for c in scan.scan(read(deployment)) for w in c.weaknesses if w.hinders_containment]
+        return Answer(id="containment", good=not weak, found="; ".join(weak))
+    watched = watching.every(settings)
+    if not watched:
+        return Answer(id="containment", good=None, found="no deployment was looked at; give --scan DIR, or use posture watch")
+    weak = [f"{s.where}: {s.what}" for kept in watched for s in kept.weak.values() if s.hinders]
+    return Answer(id="containment", good=not weak, found="; ".join(weak))
 
 
 def _people(db: Connection) -> Iterator[Answer]:

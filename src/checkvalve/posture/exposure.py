@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from checkvalve.posture.hygiene import CONFIG_COPY
+from checkvalve.posture.mounts import is_near
 from checkvalve.posture.roles import is_vllm
 from checkvalve.posture.rule import Found, Rule
 from checkvalve.posture.sharing import of
@@ -31,12 +32,13 @@ def web_data(deployment: Deployment) -> Found:
     found = [
         Weakness(
             where=f.file,
-            what=f"model, training or backup data that a visitor may get at {f.url}",
+            what=f"model, training or backup data that a visitor {'got' if f.given else 'may get'} at {f.url}",
+            label="observed" if f.given else "declared",
             gets="everything in it, without a trace in the shop",
             fix=f"move it out of the web root; until then: {_refusal(f, deployment.locations)}",
         )
         for f in deployment.web_files
-        if is_data(f.url) and not CONFIG_COPY.search(f.url) and not f.denied and not _refused(f, deployment.locations)
+        if is_data(f.url) and not CONFIG_COPY.search(f.url) and _open(f, deployment.locations)
     ]
     found += [
         Weakness(
@@ -50,6 +52,11 @@ def web_data(deployment: Deployment) -> Found:
     ]
     # A web root without such a file was looked at all the same.
     return assessed or deployment.web_roots, found
+
+
+def _open(file: WebFile, locations: tuple[Location, ...]) -> bool:
+    """What the web server did counts more than what files say of it."""
+    return file.given if file.given is not None else not file.denied and not _refused(file, locations)
 
 
 def is_data(url: str) -> bool:
@@ -103,7 +110,17 @@ def residency(deployment: Deployment) -> Found:
         for s, n, v in regions
         if not EU_REGION.search(v)
     ]
-    return len(deployment.endpoints) + len(regions), found
+    found += [
+        Weakness(
+            where=m.target,
+            what=f"lies on {m.host} ({m.kind}), outside this house",
+            gets="what is written there is in another place, perhaps another country",
+            fix="say in the statement of places where that host is: `checkvalve residency check`",
+        )
+        for m in deployment.mounts
+        if not is_near(m.host)
+    ]
+    return len(deployment.endpoints) + len(regions) + len(deployment.mounts), found
 
 
 def caches(deployment: Deployment) -> Found:
@@ -163,7 +180,7 @@ RULES: Final = (
         id="RES-01",
         title="Data outside the allowed places",
         reference="GDPR ch. V",
-        needs="external endpoint or region",
+        needs="external endpoint, region or mount from elsewhere",
         look=residency,
     ),
     Rule(

@@ -48,7 +48,7 @@ def secrets(deployment: Deployment) -> Found:
             fix=f"rm {f.file}   # then change the password and the salts: they may be known",
         )
         for f in deployment.web_files
-        if CONFIG_COPY.search(f.url)
+        if CONFIG_COPY.search(f.url) and f.given is not False
     ]
     return assessed, found
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from checkvalve.posture import containers, exposure, hygiene, network, sharing
+from checkvalve.posture import containers, exposure, hygiene, network, php, sharing
 from checkvalve.posture.rule import Rule
 from checkvalve.posture.types import Check, Deployment, Problem
 
-ALL: Final[tuple[Rule, ...]] = (*sharing.RULES, *network.RULES, *containers.RULES, *hygiene.RULES, *exposure.RULES)
+ALL: Final[tuple[Rule, ...]] = (*sharing.RULES, *network.RULES, *containers.RULES, *hygiene.RULES, *php.RULES, *exposure.RULES)
 
 
 def scan(declared: Deployment, observed: Deployment | None = None) -> list[Check]:

@@ -115,6 +115,8 @@ class Deployment:
     web_files: tuple["WebFile", ...] = ()
     web_roots: int = 0
     endpoints: tuple[tuple[str, str], ...] = ()  # (file, host)
+    php: tuple["PhpSettings", ...] = ()
+    mounts: tuple["RemoteMount", ...] = ()
     problems: tuple[Problem, ...] = ()
 
 
@@ -150,8 +152,27 @@ class WpConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebFile:
-    """A file below a web root. `url` starts with a slash; `denied`: a .htaccess on the way refuses it."""
+    """A file below a web root. `url` starts with a slash; `denied`: a .htaccess on the way refuses it. `given`: whether the
+    shop's own web server gave it to a stranger; None when nobody asked."""
 
     file: str
     url: str
     denied: bool
+    given: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhpSettings:
+    """What a php.ini, a .user.ini or a pool of PHP-FPM sets; names in lower case."""
+
+    file: str
+    values: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteMount:
+    """What this host mounts from another: kind of file system, the other host, where it is seen here."""
+
+    kind: str
+    host: str
+    target: str

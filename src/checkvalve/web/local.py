@@ -21,6 +21,7 @@ from checkvalve.engine import (
     ruling,
     statements,
     vault_told,
+    watching_told,
     writing_letters,
 )
 from checkvalve.engine.core import Core
@@ -49,6 +50,7 @@ ASKED: Final[dict[str, tuple[Any, Does]]] = {
     residency.PATH: (residency.Transferring, residency.stated),
     vault_told.PATH: (vault_told.Told, vault_told.stated),
     roles.PATH: (roles.Found, roles.stated),
+    watching_told.PATH: (watching_told.Told, watching_told.stated),
     ruling.PATH: (ruling.Ruling, ruling.looked),
     "/v1/local/find": (looking.Looking, looking.found),
     "/v1/local/erase": (looking.Erasing, looking.erased),
