@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rich.markup import escape
 
@@ -12,15 +12,13 @@ from checkvalve.cli.modelstate_shared import bars, now_ms, time_of, told
 from checkvalve.cli.output import NO, OK, complain, console, print_json
 from checkvalve.engine import vault_here, vault_restore
 from checkvalve.engine.errors import EngineError
+from checkvalve.engine.given import Person, read_file, read_people
 from checkvalve.engine.settings import data_dir
 from checkvalve.engine.vault import Vault, open_vault
 from checkvalve.engine.vault_scan import Scanned
 from checkvalve.modelstates.composition import Proposal, propose
 from checkvalve.modelstates.terms import Sought, sought, sought_value
 from checkvalve.regimes.deadline import parse_time
-
-if TYPE_CHECKING:
-    from checkvalve.engine.offline import Person
 
 LISTED: Final = 1000  # documents of one state that are named; all are counted
 
@@ -64,13 +62,11 @@ def _people(arguments: argparse.Namespace) -> list[Sought]:
     return found
 
 
-def _listed(file: str) -> "list[Person]":
-    from checkvalve.engine.offline import read_file, read_people  # slow to import
-
+def _listed(file: str) -> list[Person]:
     return read_people(read_file(file).splitlines())
 
 
-def _of(person: "Person") -> list[Sought]:
+def _of(person: Person) -> list[Sought]:
     orders = tuple(str(o) for o in person.order_ids)
     return sought(
         person.ref, email=person.email, name=person.name, phone=person.phone, address=person.address, order_numbers=orders

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from checkvalve.cli.output import console
 from checkvalve.engine import vault_snapshot
 from checkvalve.engine.errors import EngineError
+from checkvalve.engine.given import read_file
 from checkvalve.engine.settings import data_dir
 from checkvalve.engine.vault import Vault
 from checkvalve.engine.vault_drill import Drill
@@ -34,8 +35,6 @@ def drill_json(drill: Drill) -> dict[str, Any]:
 
 
 def text_of(file: str) -> str:
-    from checkvalve.engine.offline import read_file  # slow to import
-
     try:
         return read_file(file).decode()
     except UnicodeDecodeError as error:

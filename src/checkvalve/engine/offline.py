@@ -3,7 +3,6 @@
 Only `import_subjects` writes to the log, so it needs core to be stopped.
 """
 
-import os
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -22,6 +21,9 @@ from checkvalve.engine.completeness import SensorStatement
 from checkvalve.engine.core import now_ms, open_core
 from checkvalve.engine.decisions import draft
 from checkvalve.engine.errors import EngineError
+from checkvalve.engine.given import Person as Person
+from checkvalve.engine.given import read_file as read_file
+from checkvalve.engine.given import read_people as read_people
 from checkvalve.engine.holds import Hold
 from checkvalve.engine.identity import Identity, load_identity
 from checkvalve.engine.pairing import Pairing
@@ -44,7 +46,6 @@ from checkvalve.store.schema import commands, exposures, incidents, sites, trans
 from checkvalve.store.segments import LogFiles
 from checkvalve.store.state import State, open_state
 
-MAX_FILE = 512 * 1024 * 1024
 SCOPE_FILTERS = ("site", "plugin", "route", "session", "model", "trace")
 
 
@@ -348,29 +349,6 @@ class Imported:
     identifiers: int
 
 
-class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of `subjects import`; unknown fields are ignored."""
-
-    ref: str
-    email: str | None = None
-    name: str | None = None
-    phone: str | None = None
-    address: str | None = None
-    postcode: str | None = None
-    order_ids: list[str | int] = []
-
-
-def read_people(lines: Iterable[bytes]) -> list[Person]:
-    people = []
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            try:
-                people.append(msgspec.json.decode(line, type=Person))
-            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-                raise EngineError("bad_line", f"line {number}: {str(error)[:200]}") from error
-    return people
-
-
 def import_subjects(settings: Settings, people: list[Person], site: str | None) -> Imported:
     """Put people into the register as keyed pseudonyms; each is an entry of the log."""
     core = open_core(settings)
@@ -438,16 +416,3 @@ def register_of(settings: Settings, site: str | None) -> Register:
     if register is None:
         raise EngineError("which_site", f"name the shop with --site; known: {', '.join(known) or 'none'}")
     return register
-
-
-def read_file(path: str) -> bytes:
-    """A whole file; EngineError when there is none, or when it is longer than MAX_FILE."""
-    try:
-        with Path(path).open("rb") as file:
-            long = os.fstat(file.fileno()).st_size > MAX_FILE
-            data = b"" if long else file.read(MAX_FILE + 1)  # what is no regular file tells no length
-    except OSError as error:
-        raise EngineError("no_file", f"{path}: {error.strerror}") from error
-    if long or len(data) > MAX_FILE:
-        raise EngineError("too_large", f"{path} is longer than {MAX_FILE // 1024**2} MiB; split it")
-    return data
