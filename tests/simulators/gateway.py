@@ -122,10 +122,10 @@ class SigningCore:
 
 
 class GatewayProcess:
-    def __init__(self, data: Path, core: SigningCore, upstream: str) -> None:
+    def __init__(self, data: Path, core: SigningCore, upstream: str, port: int) -> None:
         self.data, self.core, self._upstream = data, core, upstream
         self.directory = data / "gateway"
-        self.port = free_port()
+        self.port = port
         self.url = f"http://127.0.0.1:{self.port}"
         self._server: Server | None = None
         own = Ed25519PrivateKey.generate()
@@ -153,10 +153,10 @@ class GatewayProcess:
 
 
 @contextmanager
-def gateway_process(data: Path, upstream: str, settings: str = "") -> Iterator[GatewayProcess]:
+def gateway_process(data: Path, upstream: str, settings: str = "", port: int = 0) -> Iterator[GatewayProcess]:
     """`settings` is the content of settings.toml."""
     core = SigningCore()
-    made = GatewayProcess(data, core, upstream)
+    made = GatewayProcess(data, core, upstream, port or free_port())
     if settings:
         file = made.directory / "settings.toml"
         file.touch(mode=0o600)

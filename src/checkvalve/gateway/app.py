@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
+import fcntl
 import gc
 import logging
 import resource
 import signal
 import ssl
 import uuid
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
@@ -20,7 +23,7 @@ from checkvalve.gateway.operator import Operator, listen
 from checkvalve.gateway.proxy import Proxy
 from checkvalve.gateway.recorder import Recorder
 from checkvalve.gateway.servers import Servers
-from checkvalve.gateway.settings import GatewaySettings, Routing, Tls, load_credentials, load_routing
+from checkvalve.gateway.settings import GatewayError, GatewaySettings, Routing, Tls, load_credentials, load_routing
 from checkvalve.gateway.spool import Spool
 from checkvalve.gateway.upkeep import Upkeep
 
@@ -37,6 +40,23 @@ SCAN_S: Final = 5  # and for what of them is not scanned yet
 
 def serve(settings: GatewaySettings) -> None:
     """Run until SIGINT or SIGTERM."""
+    with alone_in(settings.directory):
+        _serve(settings)
+
+
+@contextlib.contextmanager
+def alone_in(directory: Path) -> Iterator[None]:
+    """Numbers are given by one process alone."""
+    with (directory / "running").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            hint = "Give each gateway of this machine a directory of its own with --data"
+            raise GatewayError(f"another gateway runs on {directory}", hint) from error
+        yield
+
+
+def _serve(settings: GatewaySettings) -> None:
     credentials = load_credentials(settings.directory)
     routing = load_routing(settings.directory)
     limits = routing.limits
@@ -89,7 +109,14 @@ async def _run(settings: GatewaySettings, routing: Routing, link: Link, proxy: P
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    server = await loop.create_server(proxy.protocol, settings.host, settings.port, ssl=_context(routing.tls), backlog=2048)
+    server = await loop.create_server(
+        proxy.protocol,
+        settings.host,
+        settings.port,
+        ssl=_context(routing.tls),
+        backlog=2048,
+        reuse_port=routing.shared_port or None,
+    )
     session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
     inventory, recorder = Inventory(session), proxy.recorder
     operator = await listen(settings.directory, Operator(proxy, inventory, recorder.switched).answer)
