@@ -10,6 +10,7 @@ checkouts. CHECKVALVE_TEST_WOOCOMMERCE and CHECKVALVE_TEST_WORDPRESS as in the t
 
 import argparse
 import statistics
+import sys
 import tempfile
 import threading
 import time
@@ -156,6 +157,7 @@ def shop(directory: Path, core: FakeCore) -> Site:
     if pair(site, core.code) != core.site:
         raise SystemExit("the plugin did not pair")
     site.php("flush_rewrite_rules(false);")
+    site.php("$beans = wc_get_product(wc_get_product_id_by_sku('beans')); $beans->set_stock_quantity(100000); $beans->save();")
     page = "'post_type' => 'page', 'post_status' => 'publish', 'post_name' => 'many', 'post_content' => '[manysided]'"
     site.php(f"wp_insert_post(array({page}, 'post_title' => 'many'));")
     return site
@@ -191,7 +193,7 @@ def measure(directory: Path) -> dict[str, Any]:
         core.stop()
     failures = customers.failed(first, last)
     for why in failures:
-        print(f"# failed: {why}")
+        print(f"failed: {why}", file=sys.stderr)
     return {
         "machine": now,
         "figures": {
