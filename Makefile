@@ -38,7 +38,7 @@ demo: setup ## the first response, end to end (DEMO_EXIT=1: stop after the summa
 	@$(BIN)/python -m demo
 
 test: setup ## install what the tests need, run every test
-	@$(BIN)/python -m tests.simulators.prepare php npm chromium poppler java openssl postgres restic
+	@$(BIN)/python -m tests.simulators.prepare php npm chromium poppler java openssl postgres restic webservers
 	@$(BIN)/uv sync --quiet --frozen --inexact --group demo --group engines --group stores
 	@$(MAKE) --no-print-directory check
 	$(BIN)/pytest

@@ -101,6 +101,9 @@ def test_the_narrower_order_comes_first(name: str) -> None:
         "disable_api_keys",
         "block_route",
         "isolate_plugin",
+        "deny_path",
+        "read_only",
+        "maintenance",
     ]
     first = next(path for path in simulate(shipped(name)))
     given = [step["name"] for step in first if step["kind"] == "order"]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from tests.simulators import postgres, wordpress
+from tests.simulators import postgres, webservers, wordpress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,7 @@ NEEDS: Final = {
         packages=MODEL_STATES,
         missing=lambda: next((why for name in MODEL_STATES if (why := _command(name)())), None),
     ),
+    "webservers": Need(packages=webservers.PACKAGES, missing=webservers.missing),  # a shop behind nginx, and behind Apache
     "poppler": Need(packages=("poppler-utils",), missing=_command("pdftoppm")),
 }
 

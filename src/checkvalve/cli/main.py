@@ -7,6 +7,7 @@ from importlib import import_module
 
 from checkvalve import __version__
 from checkvalve.actuators.restic import ResticError
+from checkvalve.actuators.webserver import WebServerError
 from checkvalve.cli.output import BAD, complain
 from checkvalve.engine.errors import EngineError, JournalError
 from checkvalve.exercises.scenario import ScenarioError
@@ -30,6 +31,7 @@ COMMANDS = {
     **dict.fromkeys(("readiness", "review", "contract", "residency"), "readiness"),
     "plugin": "plugin",
     "fleet": "fleet",
+    "host": "host",
     "playbook": "playbook",
     "detect": "detect",
     "exercise": "exercise",
@@ -40,7 +42,7 @@ COMMANDS = {
 
 EXPECTED = (
     *(EngineError, GatewayError, IncidentError, PlaybookError, RegimeError, SeverityError, ScenarioError, JournalError),
-    *(ModelStateError, ResticError),
+    *(ModelStateError, ResticError, WebServerError),
 )
 
 

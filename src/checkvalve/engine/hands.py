@@ -21,10 +21,11 @@ from checkvalve.engine.orders import OrderBook, jti_of
 from checkvalve.events import jws
 from checkvalve.playbooks.types import Outcome
 from checkvalve.store.journal import Draft, Journal
-from checkvalve.store.schema import commands, incidents, sites
+from checkvalve.store.schema import commands, incidents, sensors, sites
 from checkvalve.store.state import State
 
 GATEWAY_SECONDS = 15.0
+WEBSERVER_SECONDS = 45.0  # it asks every few seconds, tests, reloads and looks
 PROBE_TYP = "checkvalve-probe+jws"
 PROBE_PASS_S = 120
 
@@ -121,6 +122,8 @@ class Hands:
         data = command.data
         known = self._orders.get(jti_of(command.id))
         if known is None:
+            if data["hand"] == "webserver" and not self._has_web_server(command):
+                return _outcome(command, "failed", "no hand at the web server is paired for this shop; a person does it")
             made = self._orders.make(
                 command=command.id,
                 incident=command.incident,
@@ -160,7 +163,9 @@ class Hands:
         if order.expires_ms <= self._now_ms():
             return _outcome(command, "expired", "the order expired before it could be carried out")
         if order.hand == "gateway":
-            return await self._await_gateway(command, jti)
+            return await self._await_report(command, jti, "gateway", GATEWAY_SECONDS)
+        if order.hand == "webserver":
+            return await self._await_report(command, jti, "web server", WEBSERVER_SECONDS)
         try:
             synced = await self.wordpress.sync(self._shop(command), [order.jws])
         except ShopError as error:
@@ -173,19 +178,24 @@ class Hands:
         good = {"done": "done", "already": "done", "expired": "expired", "refused": "refused"}.get(status, "failed")
         return _outcome(command, good, detail, {"jti": jti})
 
-    async def _await_gateway(self, command: Any, jti: str) -> Outcome:
+    async def _await_report(self, command: Any, jti: str, hand: str, seconds: float) -> Outcome:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + GATEWAY_SECONDS
+        deadline = loop.time() + seconds
         while True:
             changed = self._changed.watch()
             reported = self._orders.get(jti).reported
             if reported is not None:
                 good = reported in ("done", "already")
-                return _outcome(command, "done" if good else "refused", f"the gateway reported: {reported}", {"jti": jti})
+                return _outcome(command, "done" if good else "refused", f"the {hand} reported: {reported}", {"jti": jti})
             left = deadline - loop.time()
             if left <= 0:
-                return _outcome(command, "timeout", f"no gateway has confirmed within {GATEWAY_SECONDS:g} s", {"jti": jti})
+                return _outcome(command, "timeout", f"no {hand} has confirmed within {seconds:g} s", {"jti": jti})
             await self._changed.wait(changed, left)
+
+    def _has_web_server(self, command: Any) -> bool:
+        query = select(sensors.c.keyid).where(sensors.c.kind == "webserver", sensors.c.site == self._shop(command).site)
+        with self._state.read() as db:
+            return db.execute(query).first() is not None
 
     def _shop(self, command: Any) -> Shop:
         query = select(sites.c.site, sites.c.rest_url).join(incidents, incidents.c.site == sites.c.site)

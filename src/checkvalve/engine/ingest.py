@@ -27,7 +27,7 @@ MAX_SKEW_S = 300
 NONCE_S = 600
 REMEMBERED = 20_000  # lines per sensor whose digests are kept in memory, and all that are not digested yet
 # How far detection may be behind before a sensor is asked to wait: a shop's flood must not hide what a gateway sees.
-BEHIND_SECONDS = {"wordpress": 2.0, "gateway": 20.0}
+BEHIND_SECONDS = {"wordpress": 2.0, "gateway": 20.0, "webserver": 20.0}
 SENSOR_SECONDS = 5.0  # how long a sensor's key is believed without asking the state
 
 _SEQUENCE = re.compile(r"^(?P<first>[1-9]\d{0,15});\s?count=(?P<count>[1-9]\d{0,2})$")

@@ -24,6 +24,7 @@ ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 CODE_MS = 15 * 60 * 1000
 WRONG_WINDOW_MS = 10 * 60 * 1000
 MAX_WRONG = 10
+KINDS = {"wordpress": "wp", "gateway": "gw", "webserver": "ws"}  # and what their key ids begin with
 
 
 class PairRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +80,9 @@ class Pairing:
             site, pseudonym_key = None, None
             if request.kind == "wordpress":
                 site, pseudonym_key = self._site(db, request, now_ms)
-            keyid = f"wp.{site}" if site else f"gw.{request.name}"
+            elif request.kind == "webserver":
+                site = _known_site(db, request.site_url)
+            keyid = f"{KINDS[request.kind]}.{site or request.name}"
             db.execute(delete(sensors).where(sensors.c.keyid == keyid))
             db.execute(
                 insert(sensors).values(
@@ -97,9 +100,10 @@ class Pairing:
             "core_public_key": _b64(self._identity.core_public),
             "next_sequence": self._next_sequence(keyid),
         }
-        if site and pseudonym_key:
+        if site:
+            answer["site"] = site
+        if pseudonym_key:
             answer |= {
-                "site": site,
                 "pseudonym_key": _b64(pseudonym_key),
                 "gateway_url": self._settings.gateway_url,
             }
@@ -139,9 +143,20 @@ def _checked(body: bytes) -> tuple[PairRequest, bytes]:
     if request.kind == "gateway":
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,40}", request.name):
             raise EngineError("bad_request", "a gateway's name has letters, digits and hyphens")
+    elif request.kind == "webserver":
+        if not _is_http(request.site_url):
+            raise EngineError("bad_request", "a hand at the web server names the site_url of its shop")
     elif request.kind != "wordpress" or not all(_is_http(u) for u in (request.site_url, request.rest_url)):
-        raise EngineError("bad_request", "kind must be wordpress (with site_url and rest_url) or gateway")
+        raise EngineError("bad_request", "kind must be wordpress (with site_url and rest_url), gateway or webserver")
     return request, key
+
+
+def _known_site(db: Any, url: str) -> str:
+    """The shop that a hand beside it is for; it has been paired itself."""
+    site = db.scalar(select(sites.c.site).where(sites.c.site_url.in_((url, url.rstrip("/"), url.rstrip("/") + "/"))))
+    if site is None:
+        raise EngineError("bad_request", "no shop with this site_url is paired; pair its plugin first")
+    return str(site)
 
 
 def _is_http(url: str) -> bool:

@@ -53,6 +53,12 @@ ACTIONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "route": (*SCOPE, "to"),
         "quarantine": ("model", "server", "digest"),
     },
+    "webserver": {
+        "deny_path": ("path",),
+        "allow_list": ("address", "path"),
+        "read_only": (),
+        "maintenance": (),
+    },
 }
 
 

@@ -23,11 +23,11 @@ def _core(request: Request) -> Core:
     return core
 
 
-def _sensor(request: Request, kind: str) -> Sensor:
+def _sensor(request: Request, *kinds: str) -> Sensor:
     core = _core(request)
     sensor = core.ingest.authenticate(signed_message(request), signature.GET, core.now_ms())
-    if sensor.kind != kind:
-        raise EngineError("forbidden", f"only a {kind} sensor may ask this")
+    if sensor.kind not in kinds:
+        raise EngineError("forbidden", f"only a {' or '.join(kinds)} sensor may ask this")
     return sensor
 
 
@@ -49,9 +49,9 @@ async def post_events(request: Request) -> Response:
 @answers_errors
 async def get_orders(request: Request) -> Response:
     core = _core(request)
-    sensor = _sensor(request, "wordpress")
+    sensor = _sensor(request, "wordpress", "webserver")
     now_ms = core.now_ms()
-    return Json({"orders": core.orders.in_force(sensor.site, "wordpress", now_ms), "time": now_ms // 1000})
+    return Json({"orders": core.orders.in_force(sensor.site, sensor.kind, now_ms), "time": now_ms // 1000})
 
 
 @answers_errors
