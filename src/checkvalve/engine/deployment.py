@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -130,10 +131,16 @@ def _composes(reading: _Reading, files: list[Path]) -> None:
         texts = [(reading.name(p), text) for p in project if (text := reading.text(p)) is not None]
         env = path.parent / ".env"
         environment = servers.env_file(reading.text(env) or "") if env.is_file() else {}
-        services, internal, problems = compose.read(texts, environment)
+        services, internal, problems = compose.read(texts, environment, partial(_beside, reading, path.parent))
         reading.services += services
         reading.internal |= internal
         reading.problems += problems
+
+
+def _beside(reading: _Reading, directory: Path, name: str) -> str | None:
+    """The text of a file that one of this directory names; nothing outside the directory that is scanned."""
+    path = (directory / name).resolve()
+    return reading.text(path) if path.is_relative_to(reading.root) and path.is_file() else None
 
 
 def _file(reading: _Reading, path: Path) -> None:

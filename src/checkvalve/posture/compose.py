@@ -4,11 +4,12 @@ Ports are read as text: YAML 1.1 would take 22:22 for a number to the base of 60
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import yaml
 
+from checkvalve.posture.shapes import listed, table, words
 from checkvalve.posture.types import Mount, Port, Problem, Service
 
 MAX_EXTENDS: Final = 10
@@ -29,24 +30,27 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def read(files: Sequence[tuple[str, str]], environment: Mapping[str, str]) -> tuple[list[Service], set[str], list[Problem]]:
+# Gives the text of a file that another one names, by the path as it stands there; None when it may not or cannot be read.
+Opener = Callable[[str], str | None]
+
+
+def read(
+    files: Sequence[tuple[str, str]], environment: Mapping[str, str], opened: Opener = lambda _: None
+) -> tuple[list[Service], set[str], list[Problem]]:
     """(services, internal networks, problems) of one project; `files`: (name, text), a later one overrides."""
     problems: list[Problem] = []
     merged: dict[str, Any] = {}
     origin: dict[str, str] = {}
     for name, text in files:
         try:
-            loaded = yaml.load(text, Loader=_Loader)  # noqa: S506 - derived from SafeLoader
-        except (yaml.YAMLError, RecursionError, ValueError) as error:
-            problems.append(Problem(file=name, why=f"not YAML: {str(error).splitlines()[0][:120]}"))
-            continue
-        if not isinstance(loaded, dict) or not isinstance(loaded.get("services"), dict):
-            problems.append(Problem(file=name, why="has no services"))
+            loaded = _loaded(text)
+        except ValueError as error:
+            problems.append(Problem(file=name, why=str(error)))
             continue
         origin |= dict.fromkeys(loaded["services"], name)
         merged = _merge(merged, loaded)
     services = merged.get("services", {})
-    networks = _table(merged.get("networks"))
+    networks = table(merged.get("networks"))
     internal = {n for n, v in networks.items() if isinstance(v, dict) and _true(v.get("internal"))}
     found = []
     for name, raw in services.items():
@@ -54,10 +58,10 @@ def read(files: Sequence[tuple[str, str]], environment: Mapping[str, str]) -> tu
             problems.append(Problem(file=origin.get(name, ""), why=f"service {name} is not a table"))
             continue
         file = origin.get(name, "")
-        if isinstance(raw.get("extends"), dict) and "file" in raw["extends"]:
-            problems.append(Problem(file=file, why=f"service {name} extends another file, which was not followed"))
         try:
-            found.append(_service(file, str(name), _extended(raw, services, MAX_EXTENDS), environment))
+            whole, missing = _extended(raw, services, opened, MAX_EXTENDS)
+            problems += [Problem(file=file, why=f"service {name} extends {m}, which could not be read") for m in missing]
+            found.append(_service(file, str(name), whole, environment))
         except ValueError as error:
             problems.append(Problem(file=file, why=f"service {name}: {error}"))
     return found, internal, problems
@@ -97,14 +101,32 @@ def _merge(base: Any, over: Any) -> Any:
     return over
 
 
-def _extended(raw: dict[str, Any], services: Mapping[str, Any], depth: int) -> dict[str, Any]:
+def _loaded(text: str) -> dict[str, Any]:
+    try:
+        loaded = yaml.load(text, Loader=_Loader)  # noqa: S506 - derived from SafeLoader
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise ValueError(f"not YAML: {str(error).splitlines()[0][:120]}") from error
+    if not isinstance(loaded, dict) or not isinstance(loaded.get("services"), dict):
+        raise ValueError("has no services")
+    return loaded
+
+
+def _extended(
+    raw: dict[str, Any], services: Mapping[str, Any], opened: Opener, depth: int
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """(the service with what it extends, files that could not be read)."""
     parent = raw.get("extends")
     name = parent if isinstance(parent, str) else parent.get("service") if isinstance(parent, dict) else None
+    if isinstance(parent, dict) and (file := str(parent.get("file") or "")):
+        try:
+            services = _loaded(opened(file) or "")["services"]
+        except ValueError:
+            return raw, (file[:100],)
     base = services.get(name) if name else None
     if depth == 0 or not isinstance(base, dict) or base is raw:
-        return raw
-    merged = _merge(_extended(base, services, depth - 1), {k: v for k, v in raw.items() if k != "extends"})
-    return dict(merged)
+        return raw, ()
+    whole, missing = _extended(base, services, opened, depth - 1)
+    return dict(_merge(whole, {k: v for k, v in raw.items() if k != "extends"})), missing
 
 
 def _service(file: str, name: str, unfilled: dict[str, Any], environment: Mapping[str, str]) -> Service:
@@ -116,26 +138,14 @@ def _service(file: str, name: str, unfilled: dict[str, Any], environment: Mappin
         file=file,
         name=name,
         image=str(raw.get("image", "")),
-        command=" ".join(_words(raw.get("entrypoint")) + _words(raw.get("command"))),
+        command=" ".join(words(raw.get("entrypoint")) + words(raw.get("command"))),
         environment=_environment(raw.get("environment")),
         literal=frozenset(n for n, v in _environment(unfilled.get("environment")).items() if v and "$" not in v),
-        ports=tuple(p for item in _list(raw.get("ports")) if (p := _port(item))),
-        mounts=tuple(m for item in _list(raw.get("volumes")) if (m := _mount(item))),
+        ports=tuple(p for item in listed(raw.get("ports")) if (p := _port(item))),
+        mounts=tuple(m for item in listed(raw.get("volumes")) if (m := _mount(item))),
         networks=None if mode == "host" else frozenset() if mode == "none" else named,
         options=raw,
     )
-
-
-def _words(value: Any) -> list[str]:
-    return [str(v) for v in value] if isinstance(value, list) else [str(value)] if value else []
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _table(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _true(value: Any) -> bool:
@@ -145,7 +155,7 @@ def _true(value: Any) -> bool:
 def _environment(value: Any) -> dict[str, str]:
     if isinstance(value, dict):
         return {str(k): "" if v is None else str(v) for k, v in value.items()}
-    pairs = [str(v).partition("=") for v in _list(value)]
+    pairs = [str(v).partition("=") for v in listed(value)]
     return {k: v for k, _, v in pairs}
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from checkvalve.posture.shapes import listed, table, words
 from checkvalve.posture.types import Mount, Port, Problem, Service
 
 LISTEN: Final = "0A"  # state of a socket in /proc/net/tcp
@@ -20,18 +21,18 @@ MAX_CONTAINERS: Final = 1000
 def containers(file: str, text: str) -> tuple[list[Service], list[Problem]]:
     """Services of the answer of `inspect`; those that cannot be read are problems."""
     try:
-        listed = json.loads(text)
+        answer = json.loads(text)
     except (ValueError, RecursionError):
         return [], [Problem(file=file, why="not JSON")]
-    if not isinstance(listed, list) or not all(isinstance(c, dict) for c in listed):
+    if not isinstance(answer, list) or not all(isinstance(c, dict) for c in answer):
         return [], [Problem(file=file, why="not a list of containers, as `docker inspect` prints it")]
     services, problems = [], []
-    for number, raw in enumerate(listed[:MAX_CONTAINERS]):
+    for number, raw in enumerate(answer[:MAX_CONTAINERS]):
         if isinstance(raw.get("Config"), dict) and isinstance(raw.get("HostConfig"), dict):
             services.append(_container(file, str(raw.get("Name", number)).lstrip("/"), raw))
         else:
             problems.append(Problem(file=file, why=f"container {number} has no Config or no HostConfig"))
-    if len(listed) > MAX_CONTAINERS:
+    if len(answer) > MAX_CONTAINERS:
         problems.append(Problem(file=file, why=f"more than {MAX_CONTAINERS} containers: the rest was not looked at"))
     return services, problems
 
@@ -39,15 +40,15 @@ def containers(file: str, text: str) -> tuple[list[Service], list[Problem]]:
 def _container(file: str, name: str, raw: Mapping[str, Any]) -> Service:
     config, host = raw["Config"], raw["HostConfig"]
     mode = str(host.get("NetworkMode") or "")
-    networks = frozenset(_table(_table(raw.get("NetworkSettings")).get("Networks")))
+    networks = frozenset(table(table(raw.get("NetworkSettings")).get("Networks")))
     return Service(
         file=file,
         name=name,
         image=str(config.get("Image") or ""),
-        command=" ".join(_words(config.get("Entrypoint")) + _words(config.get("Cmd"))),
-        environment={k: v for k, _, v in (str(e).partition("=") for e in _list(config.get("Env")))},
-        ports=tuple(_ports(_table(host.get("PortBindings")) or _table(_table(raw.get("NetworkSettings")).get("Ports")))),
-        mounts=tuple(_mount(m) for m in _list(raw.get("Mounts")) if isinstance(m, dict)),
+        command=" ".join(words(config.get("Entrypoint")) + words(config.get("Cmd"))),
+        environment={k: v for k, _, v in (str(e).partition("=") for e in listed(config.get("Env")))},
+        ports=tuple(_ports(table(host.get("PortBindings")) or table(table(raw.get("NetworkSettings")).get("Ports")))),
+        mounts=tuple(_mount(m) for m in listed(raw.get("Mounts")) if isinstance(m, dict)),
         networks=None if mode == "host" else networks or frozenset({"default"} if mode in OWN_NETWORK else ()),
         options={
             "privileged": host.get("Privileged"),
@@ -56,19 +57,19 @@ def _container(file: str, name: str, raw: Mapping[str, Any]) -> Service:
             "ipc": host.get("IpcMode") or "",
             "uts": host.get("UTSMode") or "",
             "userns_mode": host.get("UsernsMode") or "",
-            "cap_add": _list(host.get("CapAdd")),
-            "security_opt": _list(host.get("SecurityOpt")),
+            "cap_add": listed(host.get("CapAdd")),
+            "security_opt": listed(host.get("SecurityOpt")),
             "read_only": host.get("ReadonlyRootfs"),
             "user": config.get("User") or "",
             "mem_limit": host.get("Memory") or "",
-            "logging": {"driver": _table(host.get("LogConfig")).get("Type")},
+            "logging": {"driver": table(host.get("LogConfig")).get("Type")},
         },
     )
 
 
 def _ports(bindings: Mapping[str, Any]) -> Iterator[Port]:
     for container, bound in bindings.items():
-        for binding in _list(bound):
+        for binding in listed(bound):
             if isinstance(binding, dict):
                 ip, port = str(binding.get("HostIp") or ""), str(binding.get("HostPort") or "")
                 yield Port(host_ip=ip, host=port, container=str(container).partition("/")[0])
@@ -80,18 +81,6 @@ def _mount(raw: Mapping[str, Any]) -> Mount:
     return Mount(
         bind=bind, source=str(source or ""), target=str(raw.get("Destination") or ""), read_only=raw.get("RW") is False
     )
-
-
-def _words(value: Any) -> list[str]:
-    return [str(v) for v in value] if isinstance(value, list) else [str(value)] if value else []
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _table(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,6 +69,26 @@ def test_a_second_file_overrides_and_extends_and_anchors_are_followed() -> None:
     assert len(found["one"].ports) == 1
 
 
+def test_another_file_is_extended_and_one_that_cannot_be_read_is_said() -> None:
+    files = {"common/base.yml": "services:\n  base: {image: i, privileged: true}\n", "broken.yml": "services: ["}
+    text = "services:\n" + "".join(
+        f"  {name}: {{extends: {{file: {file}, service: base}}, command: go}}\n"
+        for name, file in (("a", "common/base.yml"), ("b", "away.yml"), ("c", "broken.yml"))
+    )
+    found, _, problems = compose.read([("compose.yml", text)], {}, files.get)
+    of = {s.name: s for s in found}
+    assert (of["a"].image, of["a"].options["privileged"], of["a"].command) == ("i", True, "go")
+    assert {p.why for p in problems} == {
+        f"service {name} extends {file}, which could not be read" for name, file in (("b", "away.yml"), ("c", "broken.yml"))
+    }
+
+
+def test_files_that_extend_each_other_end() -> None:
+    text = "services:\n  a: {extends: {file: self.yml, service: a}, image: i}\n"
+    found, _, problems = compose.read([("self.yml", text)], {}, lambda _: text)
+    assert (found[0].image, problems) == ("i", [])
+
+
 def test_services_that_extend_each_other_end() -> None:
     found = services("services:\n  a: {extends: b}\n  b: {extends: a, image: i}\n")
     assert found["a"].image == "i"

@@ -105,3 +105,14 @@ def test_a_file_that_cannot_be_read_is_named_and_the_rest_assessed(bad: Path) ->
 def test_a_directory_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="not a directory"):
         read(str(tmp_path / "nowhere"))
+
+
+def test_a_file_outside_the_directory_is_not_read_though_a_compose_file_extends_it(tmp_path: Path) -> None:
+    (tmp_path / "secret.yml").write_text("services:\n  base: {image: secret}\n")
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "inner.yml").write_text("services:\n  base: {image: i, privileged: true}\n")
+    text = "services:\n  a: {extends: {file: inner.yml, service: base}}\n  b: {extends: {file: ../secret.yml, service: base}}\n"
+    (tmp_path / "shop" / "compose.yml").write_text(text)
+    found = read(str(tmp_path / "shop"))
+    assert {s.name: s.image for s in found.services} == {"a": "i", "b": ""}
+    assert [p.why for p in found.problems] == ["service b extends ../secret.yml, which could not be read"]
