@@ -31,8 +31,6 @@ OUTSIDE |= {
 }  # not while a real case is open; tests/integration/exercises
 OUTSIDE |= {("fleet", action) for action in ("run", "approve", "stop", "undo")}  # need shops; tests/integration/fleet
 OUTSIDE |= {("host", action) for action in ("pair", "run", "status", "lift")}  # tests/integration/webserver
-OUTSIDE |= {("fleet", action) for action in ("run", "approve", "stop", "undo")}  # need shops; tests/integration/fleet
-OUTSIDE |= {("host", action) for action in ("pair", "run", "status", "lift")}  # tests/integration/webserver
 OUTSIDE |= {("upstream", action) for action in ("show", "switch", "back")}
 CASE, HOLD, DPO, SOMEBODY, STATE = "<case>", "<hold>", "<dpo>", "<person>", "<state>"
 AGE = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
