@@ -24,7 +24,7 @@ from typing import Any, Final
 import msgspec
 from benchmarks.report import machine, tell
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import select
+from sqlalchemy import exists, select
 
 from checkvalve.actuators.wordpress import Shop, Synced
 from checkvalve.engine import cases, casework, exercise, exercise_acts, exercise_shop, offline, paging_rota
@@ -153,9 +153,8 @@ class Year:
         return made[0], made[1]
 
     def lives(self, site: str) -> World:
-        wanted = library.shipped("cache-mixup").world
-        sizes = {"customers": wanted.customers, "orders": wanted.orders, "languages": wanted.languages}
-        return world.make(self.wanted.chance("world", site), until_ms=at_ms(START), **sizes)
+        size, chance = library.shipped("cache-mixup").world, self.wanted.chance("world", site)
+        return world.make(chance, customers=size.customers, orders=size.orders, languages=size.languages, until_ms=at_ms(START))
 
     async def settle(self) -> None:
         """The shops come back with what was in force in them, and say what they had not said."""
@@ -164,6 +163,15 @@ class Year:
                 Shop(site=site, rest_url=""), self.core.orders.in_force(site, "wordpress", self.core.now_ms())
             )
             await shop.wire.send()
+
+    async def rest(self) -> None:
+        """Until every change of a case is in the log."""
+        waiting = select(exists().where(transitions.c.handled_ms.is_(None)))
+        for _ in range(600):
+            with self.core.state.read() as db:
+                if not db.scalar(waiting):
+                    return
+            await asyncio.sleep(0.1)
 
     async def live(self, number: int) -> None:
         site, scenario, good = self.wanted.incident(number)
@@ -226,6 +234,7 @@ async def live(wanted: Wanted, directory: Path, setup: bool) -> None:
         for day in range(AFTER_DAYS):  # every order expires, every clock runs out
             year.clock.to(at_ms(START) + YEAR_MS + day * DAY_MS)
             await year.core.pager.look()
+        await year.rest()
         print("over", flush=True)
     finally:
         await year.core.stop()
@@ -236,8 +245,9 @@ async def live(wanted: Wanted, directory: Path, setup: bool) -> None:
 
 def lived(wanted: Wanted, directory: Path) -> int:
     """Live through the year; how often core was killed."""
-    if _process(wanted, directory, "--setup").wait(PATIENCE_S):
-        raise SystemExit(f"the shops could not be made; see {directory}/core.log")
+    with _process(wanted, directory, "--setup") as child:
+        if child.wait(PATIENCE_S):
+            raise SystemExit(f"the shops could not be made; see {directory}/core.log")
     left, chance, killed = Counter(wanted.kills()), wanted.chance("moments"), 0
     for _ in range(wanted.crashes + 1):
         with _process(wanted, directory, "--live") as child:
@@ -335,6 +345,8 @@ def _read(core: Core) -> tuple[dict[str, list[bytes]], Counter[str], list[tuple[
 
 def _replayed(core: Core, directory: Path) -> Iterator[str]:
     """The state that the log alone gives, against the one that was lived through."""
+    for left in directory.glob("again.db*"):
+        left.unlink()
     scratch = open_state(directory / "again.db")
     try:
         copy_kept(core.state, scratch)

@@ -81,6 +81,12 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     hours.add_argument("hours", type=int, metavar="N")
     hours.add_argument("--regime", default="gdpr_art33_2", metavar="ID")
     hours.set_defaults(run=_hours)
+    shut = actions.add_parser(
+        "contained", parents=[common], help="the way out was closed by hand: it counts as closed from now on"
+    )
+    shut.add_argument("case")
+    shut.add_argument("--how", required=True, metavar="TEXT", help="what was done, and how you saw it; no names of customers")
+    shut.set_defaults(run=_contained)
     shop = actions.add_parser("particulars", parents=[common], help="controller, contact, partners, profile of a shop")
     shop.add_argument("file", metavar="FILE.json", help='the fields to change, e.g. {"insurer": "…", "customers_in": ["DE"]}')
     shop.add_argument("--site", help="which shop (default: the only one)")
@@ -253,6 +259,10 @@ def _aware(arguments: argparse.Namespace) -> int:
     at_ms = int(parse_time(arguments.at).timestamp() * 1000)
     stated = statements.Aware(case=arguments.case, aware_ms=at_ms, why=arguments.why, regime=arguments.regime, by=BY)
     return _stated(arguments, stated)
+
+
+def _contained(arguments: argparse.Namespace) -> int:
+    return _stated(arguments, statements.Shut(case=arguments.case, how=arguments.how, by=BY))
 
 
 def _hours(arguments: argparse.Namespace) -> int:

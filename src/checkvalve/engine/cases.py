@@ -161,6 +161,10 @@ def digest_decision(db: Connection, decision: Decision, entry: int) -> None:
             if incident is not None:
                 change = case.change(incident, decision.type, decision.at_ms, (entry,), data, decision.by)
                 store(db, incident, change)
+        case "shut_by_hand":
+            if (incident := load(db, data["incident"])) is not None:
+                seen = {"by_hand": data["by_hand"], "again": incident.contained_ms is not None}
+                store(db, incident, case.change(incident, "contained", decision.at_ms, (entry,), seen, decision.by))
         case "run_asked":
             incident = load(db, data["incident"])
             if incident and incident.status != "closed" and data["playbook"] in names() and not runs.under_way(db, incident.id):

@@ -66,6 +66,8 @@ async def _on_case(core: Core, wanted: Act, case: str, by: str, reference: str) 
         await _change(core, case, "late_reason_set", by, reason=wanted.late)
     elif wanted.note is not None:
         await _change(core, case, "note", by, text=wanted.note)
+    elif wanted.contained is not None:
+        await statements.stated(core, statements.Shut(case=case, how=wanted.contained, by=by))
     elif wanted.close is not None:
         await _change(core, case, "note", by, text=wanted.close)
         await _change(core, case, "closed", by, reason=wanted.close)

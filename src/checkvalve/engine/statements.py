@@ -20,6 +20,7 @@ from checkvalve.regimes.law import regime
 from checkvalve.store.schema import notifications
 
 PATH = "/v1/local/state"
+CHANGES = {"shut_by_hand": "contained"}  # what is said, and how the case changes where that has another name
 
 
 class Reasoned(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -46,6 +47,14 @@ class Contracted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     case: str
     regime: str
     hours: int
+    by: str
+
+
+class Shut(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The way out was closed by hand: `how`, and how that was seen. It counts as closed from now on."""
+
+    case: str
+    how: str
     by: str
 
 
@@ -81,7 +90,7 @@ class Entered(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     by: str
 
 
-Statement = Reasoned | Aware | Contracted | Decided | Filed | Entered
+Statement = Reasoned | Aware | Contracted | Shut | Decided | Filed | Entered
 
 
 def state(settings: Settings, statement: Statement) -> dict[str, Any]:
@@ -105,6 +114,8 @@ async def stated(core: Core, statement: Statement) -> dict[str, Any]:
                 raise EngineError("no_contract", f"no contract sets hours for {statement.regime}; see `checkvalve deadline`")
             hours = {"regime": statement.regime, "hours": statement.hours}
             return await _change(core, statement.case, "contract_hours_set", hours, statement.by)
+        case Shut():
+            return await _change(core, statement.case, "shut_by_hand", {"by_hand": statement.how.strip()[:1000]}, statement.by)
         case Decided():
             chosen = {"regime": regime(statement.regime).id, "notify": statement.notify, "reason": statement.reason}
             return await _change(core, statement.case, "notice_decided", chosen, statement.by)
@@ -120,7 +131,7 @@ async def _change(core: Core, case: str, kind: str, data: dict[str, Any], by: st
     if incident is None:
         raise EngineError("not_found", f"there is no case {case[:60]}; see `checkvalve case list`")
     now = core.now_ms()
-    rules.change(incident, kind, now, (), data, by)  # refused before it is logged
+    rules.change(incident, CHANGES.get(kind, kind), now, (), data, by)  # refused before it is logged
     (entry,) = await core.decide([decisions.draft(kind, at_ms=now, by=by, incident=case, **data)])
     return {"entry": entry}
 

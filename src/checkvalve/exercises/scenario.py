@@ -99,6 +99,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     file: str | None = None  # a regime; in the exercise's own log alone
     late: str | None = None  # the reason for the delay
     note: str | None = None
+    contained: str | None = None  # the way out was closed by hand: how
     close: str | None = None
 
 

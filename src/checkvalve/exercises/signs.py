@@ -42,7 +42,7 @@ def mark_of(entry: int, at_ms: int, decision: Mapping[str, Any]) -> Iterator[Mar
 
 CHANGES: Final = (
     *("aware_set", "late_reason_set", "severity_reasoned", "notice_decided", "notice_filed", "paged", "page_acknowledged"),
-    *("note", "closed"),
+    *("note", "closed", "shut_by_hand"),
 )
 
 

@@ -183,6 +183,8 @@ class Incident:
     contained_ms: int | None = None  # the first time
     last_contained_ms: int | None = None
     last_contained_entry: int | None = None
+    shut_by: str | None = None  # who closed it by hand the last time, and how; None where a step of ours did
+    shut_how: str = ""
     started_ms: int = 0  # of the newest containment
     retries: int = 0  # containments begun anew by itself, none of which lasted
     containment_failed_ms: int | None = None
@@ -313,6 +315,8 @@ def change(
         raise IncidentError("the reason for the delay is empty", "Say why the notification is late")
     if kind in ("severity_reasoned", "notice_decided") and not str(data.get("reason", "")).strip():
         raise IncidentError("the reason is empty", "Say why")
+    if kind == "contained" and not str(data.get("by_hand", "a step of ours")).strip():
+        raise IncidentError("it is not said how", "Say how the way out was closed, and how you saw that it is")
     if kind == "note" and not str(data.get("text", "")).strip():
         raise IncidentError("the note is empty", "Write what should be kept with the case")
     return transition(incident.id, incident.positions, kind, at_ms, tuple(entries), data, by)
@@ -380,11 +384,8 @@ def _changed(incident: Incident, t: Transition) -> Incident:
             return replace(incident, severity=t.data["severity"])
         case "containment_started":
             return replace(incident, started_ms=t.at_ms, retries=t.data.get("retry", 0))
-        case "contained" if incident.contained_ms is None:  # the first time stands
-            first = replace(incident, contained_ms=t.at_ms, contained_entry=entry)
-            return replace(first, last_contained_ms=t.at_ms, last_contained_entry=entry)
         case "contained":
-            return replace(incident, last_contained_ms=t.at_ms, last_contained_entry=entry)
+            return _closed(incident, t, entry)
         case "containment_failed":
             return replace(incident, containment_failed_ms=t.at_ms)
         case "trade_suffered" if not t.data["taken_back"]:
@@ -395,6 +396,14 @@ def _changed(incident: Incident, t: Transition) -> Incident:
             return replace(incident, notes=(*incident.notes, t.data["text"]))
         case _:
             return _stated(incident, t, entry)
+
+
+def _closed(incident: Incident, t: Transition, entry: int | None) -> Incident:
+    how = str(t.data.get("by_hand") or "")
+    last = replace(incident, last_contained_ms=t.at_ms, last_contained_entry=entry, shut_by=t.by if how else None, shut_how=how)
+    if incident.contained_ms is not None:  # the first time stands
+        return last
+    return replace(last, contained_ms=t.at_ms, contained_entry=entry)
 
 
 def _stated(incident: Incident, t: Transition, entry: int | None) -> Incident:

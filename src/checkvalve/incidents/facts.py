@@ -160,7 +160,11 @@ def _contained(case: _Case) -> Fact:
     if incident.last_seen_ms > incident.last_closed_ms:
         return case.missing("contained_at", "reopened", at=at, again=_t(incident.last_seen_ms))
     # Where there is no route to try, the gateway's report is all there is.
-    source = case.say("sources.tried_closed" if incident.route else "sources.reported_closed")
+    source = (
+        _stated_by(case, incident.shut_by, f": {incident.shut_how}")
+        if incident.shut_by
+        else case.say("sources.tried_closed" if incident.route else "sources.reported_closed")
+    )
     return case.known("contained_at", at, source, _one(incident.last_contained_entry or incident.contained_entry))
 
 

@@ -68,6 +68,20 @@ def test_the_notice_is_in_time_for_the_good_and_late_for_the_bad(played: Played,
     assert bad["pages"] > good["pages"], "who does not answer is paged again"
 
 
+@pytest.mark.parametrize("name", sorted(set(library.names()) - SEEN_LIVE))
+def test_a_case_from_anothers_log_has_a_draft_whoever_plays(played: Played, name: str) -> None:
+    """Nothing is closed for it and nobody may be awake: what is known stands in a draft all the same."""
+    assert all(played[name, players]["measures"]["draft"] < 5_000 for players in ("good", "bad"))
+
+
+def test_who_closes_a_way_by_hand_writes_it_into_the_case(played: Played) -> None:
+    record = played["weights-in-bucket", "good"]
+    data = Path(record["home"]) / "exercises" / record["id"]
+    shown = offline.show_case(Settings(data=data), record["cases"][0])
+    (said,) = (t for t in shown["transitions"] if t["kind"] == "contained")
+    assert said["by"] == "user:hoster" and "bucket is blocked" in said["data"]["by_hand"] and shown["case"]["contained_ms"]
+
+
 def test_restraint_keeps_the_orders_and_haste_loses_them(played: Played) -> None:
     good, bad = (played["false-alarm-black-friday", p]["measures"] for p in ("good", "bad"))
     assert (good["orders_lost"], good["false_containment"]) == (0, 0)

@@ -51,6 +51,15 @@ def test_the_first_exposure_opens_a_case_that_names_the_way_out() -> None:
     assert (incident.first_seen_ms, incident.detected_ms) == (START, START + 20)
 
 
+def test_a_way_that_was_closed_by_hand_counts_as_closed_and_says_who_did() -> None:
+    shut = after(opened(), "contained", {"by_hand": "The plugin was removed."}, by="user:admin")
+    assert (shut.contained_ms, shut.held, shut.status) == (START + 100, True, "eradication_recovery")
+    assert (shut.shut_by, shut.shut_how) == ("user:admin", "The plugin was removed.")
+    assert after(shut, "contained", at_ms=START + 200).shut_by is None, "then a step of ours closed it, and tried it"
+    with pytest.raises(IncidentError, match="not said how"):
+        after(opened(), "contained", {"by_hand": " "}, by="user:admin")
+
+
 def test_a_case_takes_in_its_own_way_out_only() -> None:
     incident = opened()
     assert case.matches(incident, record("customer:2"))

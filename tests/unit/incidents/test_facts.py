@@ -129,6 +129,8 @@ def test_a_leak_that_went_on_has_no_time_of_containment(incident: Incident, scop
     assert (held.status, held.value, held.entries) == ("known", "2026-09-21T14:13:29Z", (60,))
     assert held.provenance == "the way out was tried and found closed"
     assert "not tried" in facts_of(replace(closed, route=None), scope)["contained_at"].provenance
+    by_hand = facts_of(replace(closed, shut_by="user:admin", shut_how="plugin removed"), scope)["contained_at"]
+    assert (by_hand.value, by_hand.provenance) == (held.value, "stated by admin: plugin removed")
     again = facts_of(replace(closed, last_seen_ms=START + 20_000), scope)["contained_at"]
     assert again.status == "missing"
     assert "2026-09-21T14:13:40Z" in again.provenance
