@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from tests.integration.modelstates.conftest import ANNA, Shop, anna
 
+from checkvalve.actuators.restic import Repository
 from checkvalve.engine import vault_erasure, vault_restore
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.vault import STATES
@@ -19,6 +20,7 @@ def test_a_person_is_erased_and_the_other_states_still_verify(docs: Shop, tmp_pa
     third = docs.day(3)
     docs.take()  # sent, not scanned
     assert docs.verdicts() == ["clean", "contaminated", "clean"]
+    assert any(ANNA["email"].encode() in blob for blob in every_blob(docs.vault.repository("docs")))
 
     kept = vault_erasure.forget(docs.vault, [second.id])
 
@@ -33,6 +35,13 @@ def test_a_person_is_erased_and_the_other_states_still_verify(docs: Shop, tmp_pa
     assert (tmp_path / "back/docs/faq.txt").read_text() == "Refunds take 30 days.\n"
     with docs.vault.index() as index:
         assert index._matched(anna()) == {}
+    assert not any(ANNA["email"].encode() in blob for blob in every_blob(docs.vault.repository("docs"))), "by raw scan"
+
+
+def every_blob(repository: Repository) -> list[bytes]:
+    """All that a repository still holds, whether a snapshot leads there or not."""
+    names = [line.split() for line in repository._run("list", "blobs").decode().splitlines()]
+    return [repository._run("cat", "blob", name) for kind, name in names if kind == "data"]
 
 
 def test_a_state_that_is_not_there_removes_nothing(docs: Shop) -> None:
