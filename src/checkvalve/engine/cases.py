@@ -90,7 +90,8 @@ def _contain(
 ) -> Incident:
     """Start a playbook for a case; `why` when it is not the first one."""
     retry, pause_ms = case.retry(incident) if by == "core" else (0, 0)
-    variables = {"plugin": incident.plugin, "route": incident.route, "model": incident.model, "again": "yes" if retry else "no"}
+    variables = {"plugin": incident.plugin, "route": incident.route, "model": incident.model}
+    variables |= {"again": "yes" if why and by == "core" else "no"}
     variables |= widths.variables(widths.to_try(db, incident, at_ms))
     started: dict[str, Any] = {"playbook": playbook, "run": runs.next_id(db, incident.id)}
     if why:
