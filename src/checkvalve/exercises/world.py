@@ -83,10 +83,6 @@ class Order:
     status: str
     refunded_cents: int
 
-    @property
-    def total_cents(self) -> int:
-        return sum(quantity * cents for _, quantity, cents in self.lines)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
@@ -108,9 +104,6 @@ class World:
     orders: tuple[Order, ...]
     baskets: tuple[Order, ...]
     texts: tuple[Text, ...]
-
-    def orders_of(self, buyer: int) -> tuple[Order, ...]:
-        return tuple(o for o in self.orders if o.buyer == buyer)
 
     def identifiers(self, key: bytes) -> set[tuple[str, str]]:
         """Every identifier of everybody, as a shop with this key would register it; words are nobody's own."""
