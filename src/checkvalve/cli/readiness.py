@@ -198,12 +198,18 @@ def _places(arguments: argparse.Namespace) -> int:
     else:
         raise EngineError("no_residency", "nobody said where things are; name a file, or `checkvalve residency keep FILE`")
     found = places.standings(stated)
+    hosts = residency.seen_outside(_settings(arguments), stated)
     if arguments.json:
-        print_json(places.as_json(stated, from_ms(now_ms()).date()))
+        print_json(places.as_json(stated, from_ms(now_ms()).date()) | {"hosts": hosts})
     else:
         for s in found:
             where = f" in {s.where} ({escape(s.holder)})" if s.where else ""
             console.print(f"{PLACES[s.verdict]}  {s.what.replace('_', ' ')}{where}: {escape(s.why)}", soft_wrap=True)
             if s.ask:
                 console.print(f"           to be settled: {escape(s.ask)}", soft_wrap=True)
-    return NO if any(s.open for s in found) else OK
+        for h in hosts:
+            who = f"{h['plugin'] or 'a plugin'} of {h['site']}"
+            said = f"{who} talks to it past the gateway: {h['calls']} calls, the last {h['last']}"
+            console.print(f"{PLACES['unknown']}  {escape(h['host'])}: {escape(said)}", soft_wrap=True)
+            console.print("           to be settled: who runs it, and where; then name it as a holder", soft_wrap=True)
+    return NO if hosts or any(s.open for s in found) else OK

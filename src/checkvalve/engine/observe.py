@@ -223,6 +223,9 @@ def _shop_change(found: Event) -> str:
         case ocsf.SCHEDULED_JOB:
             verb = "ran" if found.activity_id == 6 else "scheduled for the first time"
             return f"cron job {verb}: {_dict(body.get('job')).get('name', '?')}"
+        case ocsf.EMAIL_ACTIVITY if "letters" in own:
+            said = {k: len(v) for k, v in _dict(own["letters"]).items() if isinstance(v, list)}
+            return f"letters to people: {', '.join(f'{n} {k}' for k, n in said.items()) or 'none'}"
         case ocsf.EMAIL_ACTIVITY:
             return f"mail not sent, to {_dict(own.get('mail')).get('recipients', '?')} recipient(s)"
         case ocsf.DATASTORE_ACTIVITY:

@@ -36,6 +36,7 @@ from checkvalve.engine import (
     mixups,
     observe,
     orders,
+    outside,
     reviews,
     rules,
     shop_plugins,
@@ -124,6 +125,7 @@ class Chunk:
         self._calls: list[bypass.Call] = []
         self._answers: list[dict[str, Any]] = []
         self._sales = trade.Ledger()
+        self._outside = outside.Contacts()
         self._contacts: dict[str, set[int]] = {}
         self._heard: dict[str, int] = {}  # of each gateway, the newest time it spoke of
 
@@ -143,6 +145,7 @@ class Chunk:
         )
         if self.kind(seen.sensor) == "wordpress" and seen.seq > self.highest.get(seen.sensor, 0):
             self._sales.note(seen)
+            self._outside.note(seen)
         self._add(seen, observe.row(seen) | {"tokens": self._tokens(seen)})
         if isinstance(parsed, Event):
             self._findings += observe.by_rules(seen, self._ruled.get(self.kind(seen.sensor), ()), parsed.body)
@@ -229,6 +232,7 @@ class Chunk:
         self._apart("records of imported logs", lambda: imports.remember(self._db, self._imported))
         self._apart("calls of a model", lambda: bypass.note(self._db, self._calls, self._answers, self._heard))
         self._apart("sales", lambda: self._sales.store(self._db))
+        self._apart("hosts outside", lambda: self._outside.store(self._db))
         self._apart("contacts", self._store_contacts)
         self._apart("numbers of sensors", self._store_numbers)
         self._apart("findings", self._store_findings)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from checkvalve.engine import cases, casework, decisions, holds, retention
+from checkvalve.engine import cases, casework, decisions, holds, outside, retention
 from checkvalve.engine.core import Core, now_ms
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.looking import in_core
@@ -48,6 +48,14 @@ def kept(settings: Settings) -> Residency | None:
     return read(raw)
 
 
+def seen_outside(settings: Settings, stated: Residency) -> list[dict[str, Any]]:
+    """`outside.hosts` that no place of the statement names as its holder."""
+    if not settings.has_state:
+        return []
+    with opened(settings) as state, state.read() as db:
+        return [h for h in outside.hosts(db) if not any(h["host"] in p.holder for p in stated.places)]
+
+
 def read(raw: bytes) -> Residency:
     try:
         return residency.read(raw)
@@ -86,14 +94,19 @@ def conflicts(settings: Settings, case: str) -> list[dict[str, str]]:
         if incident is None:
             raise EngineError("not_found", f"there is no case {case}; see `checkvalve case list`")
         named = ", ".join(h.id for h in holds.standing(db))
+        elsewhere = [h for h in outside.hosts(db) if h["site"] == incident.site]
         running = [c for c in casework.running_clocks(db, incident, now) if not c.met]
     found = _retained(named, any(retention.kept_days(settings).values()))
-    outside = [s for s in residency.standings(kept(settings) or Residency(places=())) if s.verdict != "inside" and s.open]
-    for thing in outside:
+    places = [s for s in residency.standings(kept(settings) or Residency(places=())) if s.verdict != "inside" and s.open]
+    for thing in places:
         where = f"at {thing.holder} in {thing.where}" if thing.where else "in a place nobody named"
         what = f"{thing.what.replace('_', ' ')} {where}: securing it as evidence may be a transfer ({thing.why})"
         found.append(_conflict(what, "evidence, residency (GDPR chapter V)", "controller"))
-    if running and outside:
+    for host in elsewhere:
+        seen = f"{host['calls']} calls, the last {host['last']}"
+        what = f"{host['plugin'] or 'a plugin'} sent requests to {host['host']} past the gateway ({seen})"
+        found.append(_conflict(f"{what}: what went there is in no log of this shop", "evidence, residency", "controller"))
+    if running and places:
         first = min(running, key=lambda c: c.due_ms)
         due = rfc3339(from_ms(first.due_ms))
         what = f"{first.regime} {first.clock} is due {due}, and it is not settled what may be fetched from where"

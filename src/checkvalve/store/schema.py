@@ -487,6 +487,16 @@ notifications = Table(
     Column("data", JSON, nullable=False),
 )
 
+outside_hosts = Table(
+    "outside_hosts",
+    metadata,
+    Column("site", String, primary_key=True),
+    Column("host", String, primary_key=True),
+    Column("plugin", String, primary_key=True),
+    Column("calls", BigInteger, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
+)
+
 letters = Table(
     "letters",
     metadata,
