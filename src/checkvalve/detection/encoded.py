@@ -17,7 +17,14 @@ _HEX = re.compile(r"(?:0[xX])?((?:[0-9A-Fa-f]{2}){4,})")
 _LINE = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,6}[\"',;.)]*")
 _NUMBER = r"(?:0[xX]|\\x|U\+00)?([0-9A-Fa-f]{2,3}|[01]{8})"
 _CODE = re.compile(rf"(?:[^\s]*[^0-9A-Za-z\s])?{_NUMBER}[^0-9A-Za-z\s]*(?:['’]s)?")
-_CODES = re.compile(rf"(?<![0-9A-Za-z]){_NUMBER}(?:[,;:|-]{{1,2}}{_NUMBER}){{5,}}(?![0-9A-Za-z])")
+_BETWEEN = r"[^0-9A-Za-z\s]{1,3}(?:[A-Za-z]{2,4}[^0-9A-Za-z\s])?"  # "," or ").chr("
+_CODES = re.compile(rf"(?<![0-9A-Za-z]){_NUMBER}(?:{_BETWEEN}{_NUMBER}){{5,}}(?![0-9A-Za-z])")
+_GLUE = re.compile(r"[+&.,|;]{1,2}")  # stands alone between the numbers of letters
+_GROUPS = re.compile(r"[0-9A-Za-z+/]{4,8}(?:[-:._][0-9A-Za-z+/]{1,8}){2,}={0,2}")
+_GROUP = re.compile(r"[A-Za-z0-9+/_-]{1,7}={0,6}")
+_SEPARATORS = re.compile(r"[-:._]")
+_MARKER = re.compile(r"[-*+•>#/]{1,3}|[0-9]{1,2}[.)]")
+_LATIN: Final = 0x250  # code points of Latin letters end there
 _ONE = re.compile(rf"{_NUMBER}(?![0-9A-Za-z])")
 
 
@@ -29,10 +36,11 @@ class Decoded(NamedTuple):
 
 
 class Blobs:
-    __slots__ = ("codes", "lines")
+    __slots__ = ("_by_line", "codes", "lines")
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, int, int]] = []  # encoded text that goes on over white space
+        self._by_line = False  # one a line, or blanks between
         self.codes: list[tuple[str, int, int]] = []  # "97 110 110 97", "61 6e 6e 61"
 
     @property
@@ -46,27 +54,47 @@ class Blobs:
         start, end = piece.span(0, -1)
         runs = list(_CODES.finditer(clear)) if len(clear) >= 17 else []
         code = _CODE.fullmatch(clear) if len(clear) <= MAX_CODE and not runs else None
-        if code and (not self.codes or not clear[0].isalpha() or code.start(1) == 0):
+        if code and (not self.codes or not clear[0].isalpha() or code.start(1) == 0 or "(" in clear):
             self.codes.append((code[1], _raw(piece, code.start(1)), end))
             if len(self.codes) >= MAX_BLOB // 4:
                 yield from self._end_of_codes()
-        else:
+        elif not (self.codes and _GLUE.fullmatch(clear)):
             yield from self._end_of_codes()
             for run in runs:
                 codes = [one[1] for one in _ONE.finditer(run.group())]
                 yield from _from_codes(codes, _raw(piece, run.start()), _raw(piece, run.end()))
+        if self.lines and _MARKER.fullmatch(clear) and piece.gap[:1] == "\n":
+            return  # of a list or quotation
         if len(clear) < 8 or not _looks_encoded(clear):
-            yield from self._end_of_lines()
+            yield from self._short(piece, clear, start, end)
             return
         for found in _BLOB.finditer(clear):
             low, high = _raw(piece, found.start()), _raw(piece, found.end())
             yield from _decode(found.group(), low, high)
-        if _LINE.fullmatch(clear):
-            self.lines.append((clear.rstrip("\"',;.)"), start, end))
+        if groups := _GROUPS.fullmatch(clear.strip("\"',;.)")):
+            yield from _decode(_SEPARATORS.sub("", groups.group()), start, end)
+        if _LINE.fullmatch(clear.lstrip("\"'")):
+            self._by_line = piece.gap[:1] == "\n" if len(self.lines) == 1 else self._by_line
+            self.lines.append((clear.strip("\"',;.)"), start, end))
             if sum(len(text) for text, _, _ in self.lines) >= MAX_BLOB:
                 yield from self._end_of_lines()
         else:
+            yield from self._short(piece, clear, start, end)
+
+    def _short(self, piece: "Piece", clear: str, start: int, end: int) -> Iterator[Decoded]:
+        """Groups of equal length, and what ends them or longer lines: one shorter."""
+        text = clear.strip("\"',;.)")
+        size = len(self.lines[-1][0]) if self.lines else 0
+        by_line = piece.gap[:1] == "\n"
+        fits = bool(_GROUP.fullmatch(text)) and (not size or len(self.lines) == 1 or by_line == self._by_line)
+        if not fits or (size and len(text) > size):
             yield from self._end_of_lines()
+            size = 0
+        if _GROUP.fullmatch(text) and (size or (len(text) >= 4 and _looks_encoded(text))):
+            self._by_line = by_line if len(self.lines) == 1 else self._by_line
+            self.lines.append((text, start, end))
+            if len(text) < size:
+                yield from self._end_of_lines()
 
     def finish(self) -> Iterator[Decoded]:
         yield from self._end_of_codes()
@@ -85,7 +113,7 @@ class Blobs:
 
 def may_be_part(clear: str) -> bool:
     """Whether a piece may be encoded text, or one of the numbers that are."""
-    return (len(clear) >= 8 and _looks_encoded(clear)) or (len(clear) <= MAX_CODE and _CODE.fullmatch(clear) is not None)
+    return (len(clear) >= 4 and _looks_encoded(clear)) or (len(clear) <= MAX_CODE and _CODE.fullmatch(clear) is not None)
 
 
 def _raw(piece: "Piece", clear_index: int) -> int:
@@ -150,18 +178,22 @@ def _text(data: bytes) -> str:
 
 
 def _from_codes(codes: list[str], start: int, end: int) -> Iterator[Decoded]:
-    """Numbers of letters in hex, decimal or binary: whichever gives text."""
+    """Numbers of letters in hex, decimal or binary: whatever gives text."""
     for skip in range(min(3, len(codes) - MIN_TEXT + 1)):  # a word before may look like a number: "de"
-        for found in _numbers(codes[skip:]):
-            yield Decoded(found[0], start, end, found[1])
+        if found := list(_numbers(codes[skip:])):
+            yield from (Decoded(text, start, end, encoding) for text, encoding in found)
             return
 
 
 def _numbers(codes: list[str]) -> Iterator[tuple[str, str]]:
-    for base, fits in ((2, all(len(c) == 8 for c in codes)), (16, all(len(c) == 2 for c in codes)), (10, True)):
+    for base, fits in ((2, all(len(c) == 8 for c in codes)), (16, all(len(c) == 2 for c in codes)), (10, True), (8, True)):
         try:
-            data = bytes(int(c, base) for c in codes) if fits else b""
+            numbers = [int(c, base) for c in codes] if fits else []
         except ValueError:
             continue
-        if (text := _text(data)) and any(map(str.isalnum, text)):
+        small = all(number < 256 for number in numbers)
+        text = _text(bytes(numbers)) if small else ""
+        if not text and numbers and base == 10 and 32 <= min(numbers) and max(numbers) < _LATIN:
+            text = "".join(map(chr, numbers))
+        if text.isprintable() and any(map(str.isalnum, text)):
             yield text, "hex" if base == 16 else "codes"

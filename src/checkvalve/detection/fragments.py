@@ -129,10 +129,8 @@ class Fragments:
         return found
 
     def finish(self, after: str, number: int, left: Sequence[Word]) -> Iterator[Match]:
-        here = joint(after)
-        yield from self._close(
-            left, number, OPEN._replace(closing=here.closing or here.opening if here.breaks else after.strip())
-        )
+        signs = _SIGNS.match(after)
+        yield from self._close(left, number, OPEN._replace(closing=signs[0] if signs else ""))
 
     def _close(self, left: Sequence[Word], number: int, closing: Joint) -> Iterator[Match]:
         count = number - self.since

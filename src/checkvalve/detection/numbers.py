@@ -37,7 +37,7 @@ class Phones:
         if word.kind & Kind.DIGITS:
             self._lettered = lettered
             spelt = len(word.text) == 1 and self.groups and len(self.groups[-1].text) == 1
-            if self.groups and word.start - self.groups[-1].end > (MAX_GAP_SPELT if spelt else MAX_GAP):
+            if self.groups and len(word.before) > (MAX_GAP_SPELT if spelt else MAX_GAP):
                 yield from self._ended()
             self.groups.append(word)
             yield from self._ending_here()

@@ -17,14 +17,15 @@ from checkvalve.events.pseudonym import fold
 _DEEPEST: Final = 3  # escapes within escapes
 _ESCAPE = re.compile(
     r"(?P<url>(?:%[0-9A-Fa-f]{2})+)"
-    r"|(?P<html>&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,10});)"
-    r"|(?P<json>(?:\\u[0-9A-Fa-f]{4})+|\\u\{[0-9A-Fa-f]{1,6}\}|(?:\\x[0-9A-Fa-f]{2})+|\\[nrt\"/@._-])"
+    r"|(?P<html>&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,10});|&(?:#[0-9]{2,7}|#[xX][0-9A-Fa-f]{2,6})(?![0-9]))"
+    r"|(?P<json>(?:\\+u[0-9A-Fa-f]{4})+|\\+u\{[0-9A-Fa-f]{1,6}\}|(?:\\+x[0-9A-Fa-f]{2})+|(?:\\+[0-3][0-7]{2})+|\\+[nrt\"/@._-])"
     r"|(?P<quoted>(?:=[0-9A-F]{2}){2,})"
 )
+_BACKSLASHES = re.compile(r"\\+")
 _TAG = re.compile(
-    r"<(/?)(?:b|i|u|s|em|strong|span|code|mark|small|font|a|sub|sup|wbr)/?>|<!-{2,4}>|(<)/?[A-Za-z][A-Za-z0-9]{0,9}/?>"
+    r"<(/?)(?:b|i|u|s|em|strong|span|code|mark|small|font|a|sub|sup|wbr|kbd|tt|ins|del)/?>|<!--(?:[^>]*-)?->?|<!-{2,4}>|(<)/?[A-Za-z][A-Za-z0-9]{0,9}/?>"
 )
-_JOINT = re.compile(r"(?<=[\w@.+-])(?:\*{1,3}|(?<!_)_{2}(?!_)|~~|`+|\[\]|\(\)){1,4}(?=[\w@.+-])")
+_JOINT = re.compile(r"(?<=[\w@.+-])(?:\*{1,3}|(?<!_)_{2}(?!_)|~~|==|\|\||`+|\[\]|\(\)){1,4}(?=[\w@.+-])")
 _SPECIAL = re.compile(r"[%&\\=*_~`<\[(]")
 _INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180e\u2061\u2062\u2063\u2064\u3164\uffa0")
 _TAGS: Final = range(0xE0020, 0xE007F)  # invisible copies of ASCII
@@ -103,6 +104,7 @@ def _decoded(found: re.Match[str]) -> tuple[str, str]:
             return bytes.fromhex(raw.replace("=", "")).decode(), kind
         if kind == "html":
             return html.unescape(raw), kind
+        raw = _BACKSLASHES.sub(r"\\", raw)
         if raw.startswith("\\u{"):
             return chr(int(raw[3:-1], 16)), kind
         if raw.startswith("\\u"):
@@ -110,6 +112,8 @@ def _decoded(found: re.Match[str]) -> tuple[str, str]:
             return units.decode("utf-16-be"), kind
         if raw.startswith("\\x"):
             return bytes.fromhex(raw.replace("\\x", "")).decode(), kind
+        if raw[1].isdigit():
+            return bytes(int(n, 8) for n in raw[1:].split("\\")).decode(), kind
         return {"n": "\n", "r": "\n", "t": " "}.get(raw[1], raw[1]), kind
     except (ValueError, OverflowError):
         return raw, kind

@@ -154,8 +154,7 @@ def test_data_told_over_several_answers_of_a_session_is_found_in_the_last(answer
     for answer in answers:
         inference = Inference(id="c-1", session="s-1", completion=answer)
         found.append(judge(inference, register, 0, memory)["exposures"])
-    assert [len(f) for f in found] == [0] * (len(answers) - 1) + [1]
-    assert found[-1][0]["encoding"] == "split"
+    assert (found[0], len(found[-1]), found[-1][0]["encoding"]) == ([], 1, "split")
     another = Inference(id="c-2", session="s-2", completion=answers[-1])
     assert judge(another, register, 0, memory)["verdict"] == "clean"
 
