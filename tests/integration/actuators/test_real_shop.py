@@ -1,6 +1,7 @@
 """The hands in a real WordPress with the plugin: probe, block a route, see it closed, take it back."""
 
 import contextlib
+import json
 import secrets
 import time
 from collections.abc import Iterator
@@ -16,10 +17,11 @@ from tests.simulators.wordpress import Site
 from checkvalve.actuators.checkout import CheckoutProbe, CheckoutReport
 from checkvalve.actuators.verify import route_is_closed
 from checkvalve.actuators.wordpress import Shop, WordPressHand
+from checkvalve.cli.main import run
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.identity import load_identity
 from checkvalve.engine.roles import roles
-from checkvalve.engine.settings import Settings
+from checkvalve.engine.settings import Settings, save_settings
 from checkvalve.events import jws
 from checkvalve.store.schema import sensors, sites
 from checkvalve.store.state import open_state
@@ -97,6 +99,27 @@ async def test_blocking_the_checkout_is_seen_by_the_probe(session: aiohttp.Clien
     await apply(session, site, core, core.order("release", {"jti": jti}))
     assert broken.why == "checkout: the shop answered 403 (checkvalve_blocked)"
     assert (await probe(session, site, core)).ok
+
+
+@pytest.mark.parametrize(("width", "borne"), [("surface", True), ("except_checkout", True), ("everywhere", False)])
+async def test_every_width_closes_the_way_and_the_probe_says_which_the_checkout_bears(
+    session: aiohttp.ClientSession, site: Site, core: FakeCore, width: str, borne: bool
+) -> None:
+    """The plugin also takes payments: not loaded at all, its way to pay is gone."""
+    shop, route = Shop(site=core.site, rest_url=site.rest_url), "/manysided/v1/ask"
+    before = await probe(session, site, core)
+    assert not (await route_is_closed(session, shop, route))[0]
+    order = core.order("isolate_plugin", {"plugin": "manysided", "mode": width})
+    assert await apply(session, site, core, order) == "done"
+    try:
+        closed, seen = await route_is_closed(session, shop, route)
+        report = await probe(session, site, core, before)
+    finally:
+        jti = jws.verify(order, typ="checkvalve-order+jws", public_key=core.public_key)["jti"]
+        assert await apply(session, site, core, core.order("release", {"jti": jti})) == "done"
+    assert closed, seen
+    assert (report.ok, report.why) == (borne, None if borne else "payment methods gone: manysided")
+    assert (await probe(session, site, core, before)).ok
 
 
 async def test_calls_that_came_for_an_isolated_plugin_are_played_by_the_sync_after_its_release(
@@ -201,6 +224,19 @@ async def test_the_role_map_tells_what_the_checkout_needs_and_the_narrowest_step
     assert (needed["depends"], needed["breaks"]) == (True, "payment methods gone: manysided")
     assert needed["steps"] == ["surface", "except_checkout"]
     assert site.php("echo get_option('checkvalve_state');") == ""  # nothing was ever in force
+
+
+def test_a_plugin_that_is_assessed_can_be_tried_in_the_shop(
+    settings: Settings, core: FakeCore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_settings(settings)
+    assert run(["plugin", "assess", str(LEAKY), "--try", "--json", "--data", str(settings.data)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    tried = found["tried"]
+    assert (tried["site"], tried["plugin"], tried["depends"]) == (core.site, "leaky/leaky.php", False)
+    assert tried["steps"] == found["isolation"]["safe"] == ["surface", "everywhere"]
+    assert run(["plugin", "assess", str(LEAKY), "--try", "--site", "s-other", "--data", str(settings.data)]) == 2
+    assert "no such paired shop" in capsys.readouterr().err
 
 
 async def test_a_trial_touches_no_visitor_and_nobody_but_core_can_make_one(

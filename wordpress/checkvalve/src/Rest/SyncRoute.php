@@ -50,7 +50,9 @@ final class SyncRoute {
 		}
 		Flusher::note_sync( $now );
 		$applied = $this->desk->take( $orders, $now );
-		$this->upkeep->portion( $now + self::SECONDS );
+		if ( ! in_array( 'done', array_column( $applied, 'status' ), true ) ) { // chores can wait while core waits for what it ordered
+			$this->upkeep->portion( $now + self::SECONDS );
+		}
 		$sent = $this->flusher->flush( self::SECONDS, 3 );
 		return Answer::ok( array( 'applied' => $applied, 'outbox' => array( 'pending' => $this->outbox->pending(), 'sent' => $sent ), 'kept' => KeptRequests::due( OrderTable::isolated() ) ) );
 	}
