@@ -6,11 +6,10 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from checkvalve.detection import injection
-from checkvalve.detection.exits import hosts_in
+from checkvalve.detection import given, injection, prompt
 from checkvalve.detection.fragments import Fragment
 from checkvalve.detection.register import Register
-from checkvalve.detection.scanner import Context, ExposureScanner, Reader, Scanner
+from checkvalve.detection.scanner import ExposureScanner, Reader, Scanner
 from checkvalve.detection.types import Exposure, Finding, Severity
 from checkvalve.events.pseudonym import Category
 
@@ -72,8 +71,8 @@ def judge(inference: Inference, register: Register, now_ms: int, memory: Memory 
     exposures: list[Exposure] = []
     findings: list[Finding] = []
     messages = inference.messages or []
-    system = "\n".join(_texts(messages, ("system", "developer")))
-    context = Context(system=system, hosts=hosts_in(system))
+    asked = prompt.read({"messages": messages})
+    context = given.of_prompt(asked)
     before = _texts(messages, ("assistant",))[-MAX_ANSWERS:]
     earlier = _fragments(before, register) if before else memory.of(inference.session) if memory else ()
     for text in (inference.completion or "", *_arguments(inference.tool_calls or [])):
@@ -87,7 +86,7 @@ def judge(inference: Inference, register: Register, now_ms: int, memory: Memory 
     if before and inference.completion:
         scanner = ExposureScanner(register, Reader(ref=ref, recipient=recipient), inference.id, seen)
         exposures += _straddling(scanner, before[0], inference.completion, now_ms)
-    findings += _steering(_texts(messages, ("user", "tool", "function")))
+    findings += _steering((*asked.said, *(d.text for d in asked.documents)))
     return {
         "id": inference.id,
         "exposures": [
@@ -129,9 +128,9 @@ def _straddling(scanner: ExposureScanner, before: str, completion: str, now_ms: 
     return [replace(e, span=(0, e.span[1] - len(head)), encoding="split") for e in found if e.span[0] < len(head) < e.span[1]]
 
 
-def _steering(texts: list[str]) -> list[Finding]:
-    """Messages that try to steer the model; the strongest one."""
-    best = max((injection.score(text) for text in texts), key=lambda s: s.value, default=injection.Score(0, ()))
+def _steering(texts: Sequence[str]) -> list[Finding]:
+    """What tries to steer the model, of what people wrote and of documents; the strongest one."""
+    best = injection.strongest(texts)
     if not injection.suspicious(best):
         return []
     data = {"score": best.value, "signs": best.signs}

@@ -23,7 +23,7 @@ from checkvalve.detection.patterns import Patterns
 from checkvalve.detection.phrases import Phrases
 from checkvalve.detection.postcodes import PostcodeNames
 from checkvalve.detection.register import Owner, Register
-from checkvalve.detection.repeats import Repeats
+from checkvalve.detection.repeats import Repeats, Secret
 from checkvalve.detection.said import Houses, Said
 from checkvalve.detection.spaced import Spelt
 from checkvalve.detection.tokens import Cutter, Piece, Word, Words
@@ -36,9 +36,10 @@ MAX_FINDINGS: Final = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What the shop gave the model: its system prompt, and the hosts that are its own."""
+    """What the model was given: what it must not recite, what the reader said, and the hosts that are the shop's own."""
 
-    system: str = ""
+    secrets: tuple[Secret, ...] = ()
+    said: tuple[str, ...] = ()
     hosts: frozenset[str] = frozenset()
 
 
@@ -76,7 +77,7 @@ class Scanner:
         """`earlier`: what is `remembered` of the answers before, in the same session."""
         self._register, self._context, self._depth = register, context, depth
         self._cutter, self._words, self._blobs, self._patterns = Cutter(), Words(), Blobs(), Patterns()
-        self._exits, self._repeats = Exits(context.hosts), Repeats(context.system)
+        self._exits, self._repeats = Exits(context.hosts), Repeats(context.secrets, context.said)
         self._apart, self._phones, self._orders = mail.Apart(register), Phones(register), Orders(register)
         self._phrases, self._postcodes, self._spelt = Phrases(register), PostcodeNames(register), Spelt(register)
         self._fragments = Fragments(register, earlier)

@@ -56,6 +56,7 @@ class Exchange:
         *(
             "_administrative",
             "_api",
+            "_asked",
             "_body",
             "_body_bytes",
             "_caller",
@@ -81,6 +82,7 @@ class Exchange:
         self._body_bytes = 0
         self._caller = Caller(site=None, context=None, error=None)
         self._model: str | None = None
+        self._asked: Any = None  # the body, decoded
         self._policy: Policy = OPEN
         self.server: Server | None = None  # once it is decided where to
         self.upstream: Upstream | None = None  # where that server is at this moment
@@ -157,7 +159,7 @@ class Exchange:
             return
         self.id = self._proxy.new_id()
         body = self._decoded() if self._api is not None else None
-        self._model = request_model(body)
+        self._asked, self._model = body, request_model(body)
         self.server, self._policy = self._proxy.decide(self._caller, self._model)
         self.upstream = self.server.upstream
         self._proxy.running.add(self)
@@ -279,6 +281,7 @@ class Exchange:
                 inference=self.id,
                 model=self._model,
                 recorder=self._proxy.recorder,
+                asked=self._asked,
             )
             self._inspection.policy = self._policy
             if self._policy.mode != "pass":

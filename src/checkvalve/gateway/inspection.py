@@ -9,10 +9,12 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
+from checkvalve.detection import given
 from checkvalve.detection.register import Register
-from checkvalve.detection.scanner import MAX_FINDINGS, ExposureScanner, Reader
+from checkvalve.detection.scanner import MAX_FINDINGS, Context, ExposureScanner, Reader
 from checkvalve.detection.types import Exposure, Finding
 from checkvalve.gateway.control import OPEN, Caller, Mode, Policy
 from checkvalve.gateway.framing import Framer, Framing, Message
@@ -110,7 +112,9 @@ class Inspection:
         inference: str,
         model: str | None,
         recorder: Recorder,
+        asked: Any = None,
     ) -> None:
+        """`asked` is the decoded request body: what must not be recited, and which hosts are the shop's own."""
         self.policy: Policy = OPEN
         self.first_token_ms: int | None = None
         self.facts = Facts()
@@ -119,6 +123,8 @@ class Inspection:
         self.withheld = 0
         self._api, self._framer, self._registers = api, framer, registers
         self._caller, self._inference, self._recorder = caller, inference, recorder
+        self._asked_for = asked
+        self._context: Context | None = None
         self._places: set[Place] = set()
         self._texts: dict[Place, Text] = {}
         self._said: dict[Place, list[str]] = {}
@@ -271,7 +277,10 @@ class Inspection:
 
     def _new_text(self) -> Text:
         reader = Reader(ref=self._caller.ref, recipient=self._caller.recipient)
-        scanners = [(site, ExposureScanner(r, reader, self._inference, _Anew())) for site, r in self._registers.items()]
+        if self._context is None:  # only once there is an answer
+            self._context, self._asked_for = given.context(self._asked_for), None
+        new = partial(ExposureScanner, reader=reader, inference=self._inference, seen=_Anew(), context=self._context)
+        scanners = [(site, new(register)) for site, register in self._registers.items()]
         return Text(scanners)
 
     def _scan(self, text: Text, more: str, at_ms: int) -> None:
