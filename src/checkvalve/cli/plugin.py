@@ -5,9 +5,8 @@ import asyncio
 from typing import Any
 
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from checkvalve.cli.output import NO, OK, console, print_json
+from checkvalve.cli.output import NO, OK, console, counted, print_json
 from checkvalve.engine.core import now_ms
 from checkvalve.engine.inventory import inventory
 from checkvalve.engine.plugins import assess_plugin
@@ -29,6 +28,8 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     look = actions.add_parser("assess", parents=[common], help="attack surface, data touched, how to isolate it; never run")
     look.add_argument("plugin", metavar="DIR|ZIP")
     look.add_argument("--feed", metavar="FILE", help="vulnerability feed (Wordfence Intelligence JSON) that you have")
+    look.add_argument("--try", dest="trial", action="store_true", help="isolate it in the shop, for test orders alone")
+    look.add_argument("--site", help="in which of several shops")
     look.set_defaults(run=_assess)
     site = actions.add_parser(
         "inventory", parents=[common], help="every plugin of a site, and what changed on disk since the last look"
@@ -46,6 +47,7 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def _assess(arguments: argparse.Namespace) -> int:
     found = assess_plugin(arguments.plugin, arguments.feed)
+    found["tried"] = _tried(arguments, found["slug"]) if arguments.trial else None
     known = found["known_vulnerabilities"]
     if arguments.json:
         print_json(found)
@@ -60,6 +62,8 @@ def _assess(arguments: argparse.Namespace) -> int:
         console.print(f"    {escape(why)}", soft_wrap=True)
     isolation = found["isolation"]
     console.print(f"safe ways to isolate: {', '.join(isolation['safe'])}", soft_wrap=True)
+    if found["tried"]:
+        _print_role(found["tried"])
     for lost in isolation["work_lost"][:SHOWN]:
         console.print(f"    held meanwhile: {escape(lost)}", soft_wrap=True)
     for file in isolation["also_close"][:SHOWN]:
@@ -79,16 +83,8 @@ def _assess(arguments: argparse.Namespace) -> int:
 
 def _inventory(arguments: argparse.Namespace) -> int:
     settings = load_settings(data_dir(arguments.data))
-    columns = (TextColumn("plugins"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=arguments.json or not console.is_terminal, transient=True) as progress:
-        task = progress.add_task("plugins", total=None)
-        found = inventory(
-            settings,
-            arguments.directory,
-            arguments.feed,
-            now_ms(),
-            lambda done, total: progress.update(task, completed=done, total=total),
-        )
+    with counted("plugins", quiet=arguments.json) as tell:
+        found = inventory(settings, arguments.directory, arguments.feed, now_ms(), tell)
     bad = any(f["rule"] in ("changed_without_update", "known_vulnerability") for f in found["findings"])
     if arguments.json:
         print_json(found)
@@ -115,17 +111,8 @@ def _inventory(arguments: argparse.Namespace) -> int:
 
 def _roles(arguments: argparse.Namespace) -> int:
     settings = load_settings(data_dir(arguments.data))
-    columns = (TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=arguments.json or not console.is_terminal, transient=True) as progress:
-        task = progress.add_task("trials", total=None)
-        found = asyncio.run(
-            roles(
-                settings,
-                arguments.site,
-                arguments.plugin,
-                lambda done, total: progress.update(task, completed=done, total=total),
-            )
-        )
+    with counted("trials", quiet=arguments.json) as tell:
+        found = asyncio.run(roles(settings, arguments.site, arguments.plugin, tell))
     found["entry"] = keep(settings, found, "user:cli")
     if arguments.json:
         print_json(found)
@@ -133,9 +120,21 @@ def _roles(arguments: argparse.Namespace) -> int:
     ways = ", ".join(f"{name}{'' if works else ' (fails as it is)'}" for name, works in found["ways"].items())
     console.print(f"walked: {escape(ways)}", soft_wrap=True)
     for row in found["plugins"]:
-        if not row["depends"]:
-            console.print(f"[green]free  [/green]  {escape(row['plugin'])}: the checkout does without it", soft_wrap=True)
-            continue
-        steps = f"isolate it as {', then '.join(row['steps'])}" if row["steps"] else "[red]no isolation leaves it open[/red]"
-        console.print(f"[yellow]needed[/yellow]  {escape(row['plugin'])}: {escape(row['breaks'])}; {steps}", soft_wrap=True)
+        _print_role(row)
     return OK
+
+
+def _tried(arguments: argparse.Namespace, slug: str) -> dict[str, Any]:
+    """What the checkout did while this plugin was isolated in a shop that runs it."""
+    settings = load_settings(data_dir(arguments.data))
+    with counted("trials", quiet=arguments.json) as tell:
+        found = asyncio.run(roles(settings, arguments.site, [slug], tell))
+    return {"site": found["site"], "entry": keep(settings, found, "user:cli"), **found["plugins"][0]}
+
+
+def _print_role(row: dict[str, Any]) -> None:
+    if not row["depends"]:
+        console.print(f"[green]free  [/green]  {escape(row['plugin'])}: the checkout does without it", soft_wrap=True)
+        return
+    steps = f"isolate it as {', then '.join(row['steps'])}" if row["steps"] else "[red]no isolation leaves it open[/red]"
+    console.print(f"[yellow]needed[/yellow]  {escape(row['plugin'])}: {escape(row['breaks'])}; {steps}", soft_wrap=True)

@@ -4,9 +4,8 @@ import argparse
 from typing import Any
 
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from checkvalve.cli.output import NO, OK, console, print_json
+from checkvalve.cli.output import NO, OK, console, counted, print_json
 from checkvalve.engine import rules, ruling
 from checkvalve.engine.core import now_ms
 from checkvalve.engine.settings import data_dir, load_settings
@@ -72,10 +71,8 @@ def _run(arguments: argparse.Namespace) -> int:
         by="user:cli",
         only=tuple(arguments.rules),
     )
-    columns = (TextColumn("entries"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=arguments.json or not console.is_terminal, transient=True) as progress:
-        task = progress.add_task("entries", total=None)
-        found = ruling.over(settings, asked, lambda done, total: progress.update(task, completed=done, total=total))
+    with counted("entries", quiet=arguments.json) as tell:
+        found = ruling.over(settings, asked, tell)
     if arguments.json:
         print_json(found)
         return NO if found["hits"] else OK

@@ -224,7 +224,7 @@ def _isolation(files: Sequence[FileFacts], depends: str) -> dict[str, Any]:
     lost = [f"cron: {c}" for c in cron] + [f"action: {a}" for a in actions] + [f"webhook: {w}" for w in webhooks]
     direct = [f.file for f in files if f.direct is not None]
     return {
-        "safe": ["all", "surface"] if depends == "no" else ["except_checkout", "surface"],
+        "safe": ["surface", "everywhere"] if depends == "no" else ["surface", "except_checkout"],
         "work_lost": lost,
         "also_close": direct,  # reached without WordPress: the gate or the web server must close them
     }

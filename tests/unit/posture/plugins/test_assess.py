@@ -81,7 +81,7 @@ def test_where_prompts_go(found: dict[str, Any]) -> None:
 def test_the_checkout_needs_it_so_it_stays_loaded_there(found: dict[str, Any]) -> None:
     assert found["checkout"]["depends"] == "gateway"
     assert any("woocommerce_product_get_price" in w for w in found["checkout"]["why"])
-    assert found["isolation"]["safe"] == ["except_checkout", "surface"]
+    assert found["isolation"]["safe"] == ["surface", "except_checkout"]
     assert found["isolation"]["work_lost"] == ["cron: holey_digest", "action: holey_work", "webhook: woocommerce_api_holey"]
 
 
@@ -96,7 +96,7 @@ def test_a_plugin_the_checkout_does_not_need_may_be_switched_off_whole(tmp_path:
     shutil.copytree(HOLEY, tmp_path / "holey")
     (tmp_path / "holey" / "includes" / "gateway.php").unlink()
     found = assess_plugin(str(tmp_path / "holey"), None)
-    assert (found["checkout"]["depends"], found["isolation"]["safe"]) == ("no", ["all", "surface"])
+    assert (found["checkout"]["depends"], found["isolation"]["safe"]) == ("no", ["surface", "everywhere"])
 
 
 def test_a_zip_gives_the_same(found: dict[str, Any], tmp_path: Path) -> None:
