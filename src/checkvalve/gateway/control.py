@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from checkvalve.detection.register import Register
+from checkvalve.detection.staff import NOBODY, Staff, staff
 from checkvalve.events import jws
 from checkvalve.events.errors import EventError
 from checkvalve.gateway.settings import write_private
@@ -53,6 +54,7 @@ class Caller:
     error: str | None
     key: str | None = None  # the name of the API key
     operator: bool = False  # may administer model servers
+    staff: Staff = NOBODY  # what roles may be shown, where the signed context is from
 
     @property
     def ref(self) -> str | None:
@@ -64,6 +66,10 @@ class Caller:
     def recipient(self) -> str:
         session = (self.context or {}).get("session")
         return self.ref or (f"session:{session}" if isinstance(session, str) and session else "anonymous")
+
+    def role(self, category: str) -> str | None:
+        """The caller's role that may be shown a category of other people's data."""
+        return self.staff.role(self.context, category)
 
     def text(self, name: str) -> str | None:
         value = (self.context or {}).get(name)
@@ -155,6 +161,7 @@ class Control:
         self._seen: set[str] = set()  # tokens that were looked at: each signature is verified once
         self.orders: dict[str, Order] = {}
         self._sites: dict[str, dict[str, Any]] = {}
+        self._staff: dict[str, Staff] = {}
         self.registers: dict[str, Register] = {}
         self.wanted_revs: dict[str, int] = {}
         self.changed: Callable[[], None] = lambda: None
@@ -166,6 +173,7 @@ class Control:
     def apply_config(self, config: dict[str, Any], now_s: int) -> list[tuple[str, str, str]]:
         """Take over a configuration; returns (jti, status, detail) of each order that is new."""
         self._sites = config["sites"]
+        self._staff = {site: _staff(data) for site, data in self._sites.items()}
         for site, data in self._sites.items():
             key = base64.b64decode(data["pseudonym_key"])
             if site not in self.registers or self.registers[site].key != key:
@@ -237,7 +245,7 @@ class Control:
                         raise EventError("bad_token", "the context names another site")
                     if not isinstance(payload.get("exp"), int) or payload["exp"] <= now_s:
                         raise EventError("bad_token", "the context has expired")
-                    return Caller(site=site, context=payload, error=None)
+                    return Caller(site=site, context=payload, error=None, staff=self._staff.get(site, NOBODY))
             raise EventError("bad_token", "the context is from a sensor that is not paired")
         except EventError as error:
             return Caller(site=only, context=None, error=error.hint)
@@ -298,6 +306,7 @@ class Control:
         try:
             state = msgspec.json.decode(self._file.read_bytes())
             self._sites, self._released = state["sites"], set(state["released"])
+            self._staff = {site: _staff(data) for site, data in self._sites.items()}
             self.registers = {site: Register(base64.b64decode(data["pseudonym_key"])) for site, data in self._sites.items()}
             self._tokens = state["orders"]
         except BROKEN:
@@ -314,6 +323,14 @@ class Control:
                     register.rev = kept[site]["rev"]
         except (*BROKEN, OSError):
             self.registers = {site: Register(r.key) for site, r in self.registers.items()}
+
+
+def _staff(site: dict[str, Any]) -> Staff:
+    """A policy that is not understood allows nobody anything."""
+    try:
+        return staff(site.get("staff", {}))
+    except ValueError:
+        return NOBODY
 
 
 def canonical(model: str) -> str:

@@ -18,13 +18,14 @@ from checkvalve.detection.scanner import MAX_FINDINGS, Context, ExposureScanner,
 from checkvalve.detection.types import Exposure, Finding
 from checkvalve.gateway.control import OPEN, Caller, Mode, Policy
 from checkvalve.gateway.framing import Framer, Framing, Message
+from checkvalve.gateway.later import AT_ONCE
 from checkvalve.gateway.recorder import Recorder, now_ms
+from checkvalve.gateway.requests import Anew
 from checkvalve.gateway.shapes import ANSWER, Api, Facts, Place, Slot, slots
 
 KEPT: Final = 1024 * 1024  # bytes of a request and code points of an answer that go into the log
 MARK: Final = "[removed]"
 ENDING_TEXT: Final = "The assistant is not available at the moment. Orders and customer service are not affected."
-AT_ONCE: Final = 200  # code points read before something else gets its turn
 HELD_PIECES: Final = 5  # the longest name or address line
 HELD_NUMBERS: Final = 17  # the longest telephone number, in groups; a postcode's reach to the surname is shorter
 HELD_LONGEST: Final = 1024  # code points
@@ -54,13 +55,6 @@ def held_from(recent: str) -> int:
         elif _DIGIT.search(piece.group()):
             start = piece.start()
     return start
-
-
-class _Anew(set[Any]):
-    """Has seen nothing: data shown twice is held back twice."""
-
-    def __contains__(self, _: object) -> bool:
-        return False
 
 
 @dataclass(slots=True)
@@ -171,7 +165,7 @@ class Inspection:
         for message in messages:
             said = self._slots(message, now_ms(), others=True)
             if message.opaque or len(self._queue) >= MAX_QUEUE:
-                return self._end()
+                return self._end_here()
             held = Held(message, [])
             for slot in said:
                 if slot.kind == "copy" and slot.text in self._harmless:
@@ -180,14 +174,14 @@ class Inspection:
                 start, said_here = text.fed, slot.text
                 for at in range(0, len(said_here), AT_ONCE):
                     if time.thread_time() > end:
-                        return self._end()  # made to stall us
+                        return self._end_here()  # made to stall us
                     self._scan(text, said_here[at : at + AT_ONCE], now_ms())
                 if slot.kind == "copy" or self._framer.framing == "body":
                     self._finish(text)
                 else:
                     text.hold()
                 if any(len(scanner.findings) >= MAX_FINDINGS for _, scanner in text.scanners):
-                    return self._end()  # what comes now would not be found
+                    return self._end_here()  # what comes now would not be found
                 if slot.kind == "copy" and not text.spans and len(self._harmless) < HARMLESS:
                     self._harmless.add(slot.text)
                 held.parts.append((slot, text, start, text.fed))
@@ -240,6 +234,11 @@ class Inspection:
         out = message.rendered(framing) if changed else message.raw
         return out + self._end() if ended and framing != "body" else out
 
+    def _end_here(self) -> bytes:
+        """What came before this may be sent, wherever the network has cut the answer."""
+        out = self._release()
+        return out if self.ended else out + self._end()
+
     def _end(self) -> bytes:
         self.ended = True
         self._queue.clear()
@@ -279,7 +278,7 @@ class Inspection:
         reader = Reader(ref=self._caller.ref, recipient=self._caller.recipient)
         if self._context is None:  # only once there is an answer
             self._context, self._asked_for = given.context(self._asked_for), None
-        new = partial(ExposureScanner, reader=reader, inference=self._inference, seen=_Anew(), context=self._context)
+        new = partial(ExposureScanner, reader=reader, inference=self._inference, seen=Anew(), context=self._context)
         scanners = [(site, new(register)) for site, register in self._registers.items()]
         return Text(scanners)
 

@@ -9,6 +9,7 @@ from typing import Final
 
 log = logging.getLogger("checkvalve.gateway")
 
+AT_ONCE: Final = 200  # code points read before something else gets its turn
 SLICE_S: Final = 0.001  # of work between two looks at the network
 FEW: Final = 16  # answers with work; with more it takes one more slice for each, or it would never be done
 LONGEST_S: Final = 0.25

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from checkvalve.detection.register import Register
@@ -52,7 +53,7 @@ class Proxy:
         context = caller.context
         if context is None and key.plugin is not None:
             context = {"plugin": key.plugin}
-        return Caller(site=caller.site or key.site, context=context, error=caller.error, key=key.name, operator=key.operator)
+        return replace(caller, site=caller.site or key.site, context=context, key=key.name, operator=key.operator)
 
     def _key(self, authorization: bytes | None) -> ApiKey | None:
         scheme, _, secret = (authorization or b"").partition(b" ")

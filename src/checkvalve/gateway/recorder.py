@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from checkvalve import __version__
+from checkvalve.detection.repeats import DOCUMENT, SYSTEM
+from checkvalve.detection.staff import INSTRUCTIONS
 from checkvalve.detection.types import Exposure, Finding
 from checkvalve.events import event as ocsf
 from checkvalve.gateway.control import Caller
@@ -37,6 +39,7 @@ class Recorder:
                 "recipient": e.recipient,
                 "inference": e.inference,
                 "seen_ms": e.seen_ms,
+                **({"allowed": role} if not withheld and (role := caller.role(e.category)) else {}),
             }
             for e in found
         ]
@@ -53,7 +56,7 @@ class Recorder:
             return
         kept = {"withheld": True} if withheld else {}
         listed = [
-            {"detector": f.detector, "severity": f.severity, "summary": f.summary, "leak": f.leak, **f.data, **kept}
+            {"detector": f.detector, "severity": _severity(caller, f), "summary": f.summary, "leak": f.leak, **f.data, **kept}
             for f in found
         ]
         own = {**_who(caller), "site": site, "findings": listed, "inference_id": inference, "model": model}
@@ -135,3 +138,9 @@ def _who(caller: Caller) -> dict[str, Any]:
     context = caller.context or {}
     found: dict[str, Any] = {n: v for n, v in (("site", caller.site), ("key", caller.key)) if v}
     return found | {n: context[n] for n in ("plugin", "route", "session", "requester") if n in context}
+
+
+def _severity(caller: Caller, found: Finding) -> str:
+    """Of a finding told to somebody who may be told what the shop tells its model."""
+    recited = found.detector in (SYSTEM[0], DOCUMENT[0])
+    return "informational" if recited and caller.role(INSTRUCTIONS) else found.severity

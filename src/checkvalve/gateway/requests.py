@@ -10,7 +10,7 @@ from typing import Any, Final
 from checkvalve.detection.register import Register
 from checkvalve.detection.scanner import MAX_FINDINGS, ExposureScanner, Reader
 from checkvalve.gateway.control import Caller
-from checkvalve.gateway.inspection import AT_ONCE
+from checkvalve.gateway.later import AT_ONCE
 from checkvalve.gateway.shapes import PROMPT, slots
 
 Body = dict[str, Any]
@@ -38,8 +38,8 @@ MAX_READ: Final = 128 * 1024  # code points of a prompt that are looked into at 
 Cleaned = Callable[[str], str]
 
 
-class _Anew(set[Any]):
-    """Has seen nothing: data that stands in a text twice is found twice."""
+class Anew(set[Any]):
+    """Has seen nothing: data shown twice is found, and held back, twice."""
 
     def __contains__(self, _: object) -> bool:
         return False
@@ -53,7 +53,7 @@ def cleaner(registers: Mapping[str, Register], caller: Caller, inference: str) -
     def cleaned(text: str) -> str:
         spans: list[tuple[int, int]] = []
         for register in registers.values():
-            scanner = ExposureScanner(register, reader, inference, _Anew())
+            scanner = ExposureScanner(register, reader, inference, Anew())
             for at in range(0, len(text), AT_ONCE):
                 spans += [e.span for e in scanner.feed(text[at : at + AT_ONCE], 0)]
                 if len(scanner.findings) >= MAX_FINDINGS or time.thread_time() > end:
