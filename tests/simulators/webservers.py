@@ -57,9 +57,9 @@ StartServers 1
 
 @dataclass(slots=True)
 class WebServer:
-    """One server. `test` and `reload` are what an administrator would type."""
+    """One server. `test` and `reload` are what an administrator would type. "prepend": PHP's own, with a file before it."""
 
-    kind: Literal["nginx", "apache"]
+    kind: Literal["nginx", "apache", "prepend"]
     dir: Path
     shop: str
     port: int = field(default_factory=free_port)
@@ -75,20 +75,26 @@ class WebServer:
 
     @property
     def config(self) -> Path:
-        return self.dir / "server.conf"
+        return self.dir / ("prepend.php" if self.kind == "prepend" else "server.conf")
 
     @property
     def test(self) -> tuple[str, ...]:
+        if self.kind == "prepend":
+            return ()
         return ("nginx", "-t", "-c", str(self.config)) if self.kind == "nginx" else ("apache2", "-t", "-f", str(self.config))
 
     @property
     def reload(self) -> tuple[str, ...]:
+        if self.kind == "prepend":
+            return ()
         if self.kind == "nginx":
             return ("nginx", "-s", "reload", "-c", str(self.config))
         return ("apache2", "-k", "graceful", "-f", str(self.config))
 
     def start(self) -> "WebServer":
         self.include.mkdir(parents=True)
+        if self.kind == "prepend":
+            return self
         host = self.shop.partition("//")[2]
         modules = ("mpm_event", "authz_core", "rewrite", "proxy", "proxy_http")
         loaded = "\n".join(f"LoadModule {name}_module {MODULES}/mod_{name}.so" for name in modules)

@@ -18,6 +18,7 @@ import aiohttp
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from checkvalve.actuators import gate
 from checkvalve.actuators.http import Answer, ShopError, request
 from checkvalve.actuators.webserver import Checkout, Server, WebServerError, check, fragment, render
 from checkvalve.actuators.webserver_files import Place, put
@@ -51,8 +52,15 @@ class HostSettings(msgspec.Struct, frozen=True, kw_only=True):
     next_sequence: int = 1
 
     @property
+    def checkout(self) -> Checkout:
+        return Checkout(pages=self.pages, webhooks=self.webhooks)
+
+    @property
     def place(self) -> Place:
-        return Place(include=Path(self.include), test=self.test, reload=self.reload, looks=self.looks, host=self.host)
+        name = "checkvalve.json" if self.server == "prepend" else "checkvalve.conf"
+        return Place(
+            include=Path(self.include), name=name, test=self.test, reload=self.reload, looks=self.looks, host=self.host
+        )
 
 
 class HostState(msgspec.Struct, kw_only=True):
@@ -117,8 +125,11 @@ class Host:
         return None
 
     def _text(self, orders: dict[str, dict[str, Any]]) -> str | None:
-        checkout = Checkout(pages=self.settings.pages, webhooks=self.settings.webhooks)
-        return render(self.settings.server, fragment(orders.values(), checkout)) if orders else None
+        if not orders:
+            return None
+        if self.settings.server == "prepend":
+            return gate.state(self.state.orders[jti] for jti in sorted(orders))
+        return render(self.settings.server, fragment(orders.values(), self.settings.checkout))
 
     # --- orders ------------------------------------------------------------------------------------------------------
 
@@ -157,24 +168,12 @@ class Host:
         self._keep(self.state)
 
     def _is_ours(self, order: dict[str, Any]) -> bool:
-        now, exp, iat = self._now_s(), order.get("exp"), order.get("iat")
-        named = order.get("aud") == self.settings.site and order.get("hand") == HAND
-        timely = isinstance(exp, int) and isinstance(iat, int) and exp > now and iat <= now + AHEAD_S
-        return named and timely and isinstance(order.get("args"), dict) and isinstance(order.get("action"), str)
+        return is_ours(self.settings, order, self._now_s())
 
     def _live(self) -> tuple[dict[str, dict[str, Any]], list[str]]:
-        """Orders that hold now, verified anew, and releases of others."""
-        orders: dict[str, dict[str, Any]] = {}
-        for token in self.state.orders.values():
-            with contextlib.suppress(EventError):
-                order = jws.verify(token, typ=ORDER_TYP, public_key=self._core_key)
-                if self._is_ours(order):
-                    orders[str(order["jti"])] = order
-        self.state.orders = {jti: token for jti, token in self.state.orders.items() if jti in orders}
-        releases = {jti: str(o["args"].get("jti")) for jti, o in orders.items() if o["action"] == "release"}
-        ended = {*releases, *releases.values()}
-        failed = {jti for jti, status in self.state.said.items() if status in ("failed", "lifted")}
-        return {jti: order for jti, order in orders.items() if jti not in ended | failed}, list(releases)
+        live, releases, known = holding(self.settings, self.state, self._now_s())
+        self.state.orders = {jti: token for jti, token in self.state.orders.items() if jti in known}
+        return live, releases
 
     # --- to core -----------------------------------------------------------------------------------------------------
 
@@ -224,6 +223,29 @@ class Host:
         signed = signature.sign(message, components, key=self._key, **fresh)  # type: ignore[arg-type]
         sent = {**headers, **signed, "Content-Type": "application/x-ndjson"}
         return await request(self._session, method, core + path, headers=sent, body=body)
+
+
+def is_ours(settings: HostSettings, order: dict[str, Any], now_s: int) -> bool:
+    """Whether a payload is meant for this shop and hand, and for now."""
+    exp, iat = order.get("exp"), order.get("iat")
+    named = order.get("aud") == settings.site and order.get("hand") == HAND
+    timely = isinstance(exp, int) and isinstance(iat, int) and exp > now_s and iat <= now_s + AHEAD_S
+    return named and timely and isinstance(order.get("args"), dict) and isinstance(order.get("action"), str)
+
+
+def holding(
+    settings: HostSettings, state: HostState, now_s: int
+) -> tuple[dict[str, dict[str, Any]], list[str], dict[str, dict[str, Any]]]:
+    """Of the orders that were kept, verified anew: those that hold or should, releases, and all that have not ended."""
+    known: dict[str, dict[str, Any]] = {}
+    for token in state.orders.values():
+        with contextlib.suppress(EventError):
+            order = jws.verify(token, typ=ORDER_TYP, public_key=base64.b64decode(settings.core_public_key))
+            if is_ours(settings, order, now_s):
+                known[str(order["jti"])] = order
+    releases = {jti: str(o["args"].get("jti")) for jti, o in known.items() if o["action"] == "release"}
+    over = {*releases, *releases.values(), *(j for j, said in state.said.items() if said in ("failed", "lifted"))}
+    return {jti: order for jti, order in known.items() if jti not in over}, list(releases), known
 
 
 async def pair(

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-Server = Literal["nginx", "apache"]
-Subject = Literal["path", "query", "method", "type", "address"]
+Server = Literal["nginx", "apache", "prepend"]  # the last: PHP itself, before anything else (gate.py)
+Subject = Literal["path", "query", "method", "type", "address", "override"]
 
 ADMIN: Final = ("/wp-login.php", "/wp-admin/")
 FRONT: Final = "(admin-ajax|admin-post)[.]php$"  # below /wp-admin/, and asked for by visitors' pages
@@ -35,6 +35,7 @@ AJAX: Final = (
 HOME: Final = "^/(index[.]php)?$"
 ASSETS: Final = "^/wp-(content|includes)/[^?]+[.](css|js|mjs|png|jpe?g|gif|svg|webp|avif|woff2?|ttf|ico)$"
 CODE_IN_UPLOADS: Final = "^/wp-content/uploads/.*[.](ph[a-z0-9]*|pht|htaccess)(/|$)"
+METHOD_IN_QUERY: Final = "(^|&)[^=&]*(%|method)[^=&]*(=|&|$)"  # WordPress takes `_method` for the request's method
 REST_IN_QUERY: Final = "(^|&)([^=&]*%[^=&]*|[^a-z0-9=&]*rest[^a-z0-9=&]+route[^=&]*)(=|&|$)"
 
 
@@ -131,7 +132,12 @@ def _rules(action: str, args: dict[str, Any]) -> list[Rule]:
         front = Test(of="path", like=f"^/wp-admin/{FRONT}", negated=True)
         return [Rule(status=403, tests=(place, front, others), spare=False) for place in places]
     if action == "read_only":
-        return [no_code, xmlrpc, Rule(status=403, tests=(Test(of="method", like=SAFE_METHODS, negated=True),))]
+        writes = (
+            Test(of="method", like=SAFE_METHODS, negated=True),
+            Test(of="override", like="."),
+            Test(of="query", like=METHOD_IN_QUERY),
+        )
+        return [no_code, xmlrpc, *(Rule(status=403, tests=(test,)) for test in writes)]
     return [no_code, xmlrpc, Rule(status=503, tests=())]
 
 
@@ -216,6 +222,7 @@ NGINX: Final[dict[Subject, str]] = {
     "method": "$request_method",
     "type": "$content_type",
     "address": "$remote_addr",
+    "override": "$http_x_http_method_override",
 }
 APACHE: Final[dict[Subject, str]] = {
     "path": "%{REQUEST_URI}",
@@ -223,6 +230,7 @@ APACHE: Final[dict[Subject, str]] = {
     "method": "%{REQUEST_METHOD}",
     "type": "%{HTTP:Content-Type}",
     "address": "%{REMOTE_ADDR}",
+    "override": "%{HTTP:X-HTTP-Method-Override}",
 }
 MARKER: Final = "/.checkvalve-"
 ALONE: Final = "$checkvalve_open"

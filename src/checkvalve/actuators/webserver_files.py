@@ -19,7 +19,6 @@ from yarl import URL
 from checkvalve.actuators.http import ShopError, request
 from checkvalve.actuators.webserver import WebServerError, marker
 
-NAME: Final = "checkvalve.conf"
 COMMAND_SECONDS: Final = 20.0
 LOOK_SECONDS: Final = 10.0
 SETTLE_SECONDS: Final = 15.0  # a reload command is over before the old workers have stopped listening
@@ -34,6 +33,7 @@ class Place:
     checkout needs and that must go on answering; `host`: what to ask for there."""
 
     include: Path
+    name: str
     test: tuple[str, ...]
     reload: tuple[str, ...]
     looks: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class Place:
 
     @property
     def file(self) -> Path:
-        return self.include / NAME
+        return self.include / self.name
 
 
 def current(place: Place) -> str | None:
@@ -96,6 +96,8 @@ def _write(place: Place, text: str | None) -> None:
 
 
 def _run(command: Sequence[str], failed: str) -> None:
+    if not command:  # nothing to test or reload
+        return
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=COMMAND_SECONDS, check=False)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -107,7 +109,7 @@ def _run(command: Sequence[str], failed: str) -> None:
 
 async def _settled(place: Place, session: aiohttp.ClientSession, text: str | None, before: str | None) -> bool:
     """Wait until the server answers by this fragment and no more by the last one. Without an address to ask: a moment."""
-    if not place.looks:
+    if not place.looks or not marker(text or before or ""):
         await asyncio.sleep(1)
         return True
     url = str(URL(place.looks[0]).with_path(marker(text or before or "")))

@@ -5,6 +5,8 @@ import asyncio
 import base64
 import shlex
 import signal
+import sys
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +14,8 @@ import aiohttp
 import msgspec
 
 from checkvalve import __version__
-from checkvalve.actuators.host import Host, HostSettings, HostState, pair
+from checkvalve.actuators import gate
+from checkvalve.actuators.host import Host, HostSettings, HostState, holding, pair
 from checkvalve.actuators.webserver import Checkout, WebServerError, fragment
 from checkvalve.actuators.webserver_files import current
 from checkvalve.cli.output import NO, OK, complain, console, print_json
@@ -29,7 +32,7 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     made = actions.add_parser("pair", parents=[common], help="pair this host with core, for one shop")
     made.add_argument("code", help="what `checkvalve pair` printed on core's machine")
     made.add_argument("--site-url", required=True, metavar="URL", help="the shop's address as its plugin was paired with")
-    made.add_argument("--server", required=True, choices=("nginx", "apache"))
+    made.add_argument("--server", required=True, choices=("nginx", "apache", "prepend"))
     made.add_argument(
         "--include", required=True, metavar="DIR", help="the directory given to it; the server includes *.conf there"
     )
@@ -44,6 +47,11 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     run = actions.add_parser("run", parents=[common], help="fetch orders and make them so, until stopped")
     run.add_argument("--once", action="store_true", help="one turn; says whether core answered")
     run.set_defaults(run=_run)
+    gate = actions.add_parser("gate", parents=[common], help="print the PHP file for auto_prepend_file (--server prepend)")
+    gate.add_argument(
+        "--chain", metavar="FILE", help="what auto_prepend_file names today, a firewall's as a rule; runs afterwards"
+    )
+    gate.set_defaults(run=_gate)
     actions.add_parser("status", parents=[common], help="what holds here now").set_defaults(run=_status)
     actions.add_parser("lift", parents=[common], help="end every order here, without core").set_defaults(run=_lift)
 
@@ -81,8 +89,8 @@ def _pair(arguments: argparse.Namespace) -> int:
         next_sequence=said["next_sequence"],
         server=arguments.server,
         include=str(include),
-        test=tuple(shlex.split(arguments.test or TEST[arguments.server])),
-        reload=tuple(shlex.split(arguments.reload or RELOAD[arguments.server])),
+        test=tuple(shlex.split(arguments.test or TEST.get(arguments.server, ""))),
+        reload=tuple(shlex.split(arguments.reload or RELOAD.get(arguments.server, ""))),
         looks=tuple(arguments.look),
         pages=pages,
         webhooks=webhooks,
@@ -138,11 +146,27 @@ def _run(arguments: argparse.Namespace) -> int:
         return OK
 
 
+def _gate(arguments: argparse.Namespace) -> int:
+    settings = _settings(_directory(arguments))
+    chain = Path(arguments.chain).resolve() if arguments.chain else None
+    if chain is not None and not chain.is_file():
+        raise WebServerError(f"{chain} is no file", "Look for auto_prepend_file in php.ini, .user.ini and .htaccess")
+    text = gate.source(
+        site=settings.site,
+        core_public_key=base64.b64decode(settings.core_public_key),
+        file=settings.place.file,
+        checkout=settings.checkout,
+        chain=chain,
+    )
+    print_json({"file": text}) if arguments.json else sys.stdout.write(text)
+    return OK
+
+
 def _status(arguments: argparse.Namespace) -> int:
     directory = _directory(arguments)
     settings, state = _settings(directory), _state(directory)
-    text = current(settings.place)
-    orders = [line[2:] for line in (text or "").splitlines() if line.startswith("# ord-")]
+    live, _, _ = holding(settings, state, int(time.time()))
+    orders = [f"{jti} {live[jti]['action']}" for jti in sorted(live)] if current(settings.place) is not None else []
     found = {"site": settings.site, "server": settings.server, "in_force": orders, "untold": len(state.waiting)}
     if arguments.json:
         print_json(found)

@@ -16,6 +16,7 @@ from tests.integration.plugin.fake_core import FakeCore
 from tests.simulators.webservers import WebServer
 from tests.simulators.wordpress import Site
 
+from checkvalve.actuators import gate
 from checkvalve.actuators.checkout import CheckoutProbe, CheckoutReport
 from checkvalve.actuators.host import Host, HostSettings, HostState
 from checkvalve.actuators.host import pair as pair_host
@@ -57,19 +58,20 @@ class Front:
         jti = jws.verify(order, typ="checkvalve-order+jws", public_key=self.core.public_key)["jti"]
         return self.core.order("release", {"jti": jti}, hand="webserver")
 
-    def ask(self, method: str, target: str, body: str = "", kind: str = "application/x-www-form-urlencoded") -> tuple[int, str]:
-        """One request as it is written, nothing normalised; status and body."""
+    def ask(self, method: str, target: str, body: str = "", override: str = "") -> tuple[int, str]:
+        """One request as it is written, nothing normalised, with a form as its body; status and body of the answer."""
         line = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
+        headers = {"Content-Type": "application/x-www-form-urlencoded"} if body else {}
         try:
-            line.request(method, target, body=body or None, headers={"Content-Type": kind} if body else {})
+            line.request(method, target, body or None, headers | ({"X-HTTP-Method-Override": override} if override else {}))
             answer = line.getresponse()
             return answer.status, answer.read().decode(errors="replace")
         finally:
             line.close()
 
-    def leaks(self, method: str, target: str, body: str = "", kind: str = "application/x-www-form-urlencoded") -> bool:
+    def leaks(self, method: str, target: str, body: str = "") -> bool:
         """Whether the leaking plugin answered."""
-        return '"fine":true' in self.ask(method, target, body, kind)[1]
+        return '"fine":true' in self.ask(method, target, body)[1]
 
     def buy(self, before: CheckoutReport | None = None) -> CheckoutReport:
         """A test order through the server, as core places one."""
@@ -101,7 +103,7 @@ def core() -> Iterator[FakeCore]:
 @pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory, core: FakeCore) -> Iterator[Site]:
     made = make(tmp_path_factory.mktemp("behind") / "shop", PLUGIN, LEAKY)
-    made.start()
+    made.start(prepend=before_php(made.dir))
     try:
         assert pair(made, core.code) == core.site
         yield made
@@ -109,13 +111,23 @@ def site(tmp_path_factory: pytest.TempPathFactory, core: FakeCore) -> Iterator[S
         made.stop()
 
 
-@pytest.fixture(scope="package", params=["nginx", "apache"])
+def before_php(directory: Path) -> Path:
+    """The file that auto_prepend_file names; empty until a gate is put there."""
+    file = directory / "before.php"
+    file.write_text("<?php\n")
+    return file
+
+
+@pytest.fixture(scope="package", params=["nginx", "apache", "prepend"])
 def standing(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, core: FakeCore, site: Site
 ) -> Iterator[Front]:
     directory: Path = tmp_path_factory.mktemp(request.param)
-    server, own = WebServer(kind=request.param, dir=directory, shop=site.url).start(), FakeCore()
+    server = WebServer(kind=request.param, dir=directory, shop=site.url).start()
+    own = FakeCore()
     own.key = core.key
+    if server.kind == "prepend":
+        server.port = int(site.url.rpartition(":")[2])
 
     async def work() -> tuple[dict[str, Any], Any]:
         async with aiohttp.ClientSession() as session:
@@ -135,10 +147,28 @@ def standing(
             reload=server.reload,
             looks=(f"{server.url}/wp-json/wc/store/v1/cart",),
         )
+        if server.kind == "prepend":
+            stand_gate(settings, server, site)
         yield Front(server=server, site=site, core=own, settings=settings, state=HostState())
     finally:
+        before_php(site.dir)
         server.stop()
         own.stop()
+
+
+def stand_gate(settings: HostSettings, server: WebServer, site: Site) -> None:
+    """The gate before every request, and after it a firewall that was there first."""
+    firewall = server.dir / "firewall.php"
+    firewall.write_text("<?php header('X-Firewall: awake');\n")
+    text = gate.source(
+        site=settings.site,
+        core_public_key=base64.b64decode(settings.core_public_key),
+        file=settings.place.file,
+        checkout=settings.checkout,
+        chain=firewall,
+    )
+    server.config.write_text(text)
+    (site.dir / "before.php").write_text(text)
 
 
 @pytest.fixture

@@ -65,11 +65,15 @@ def test_read_only_lets_nobody_write_but_customers_and_payment_services(front: F
         ("POST", "/?rest_route=/batch/v1"),
         ("POST", "/wp-json/wc/store/v1/cart?rest_route=/batch/v1"),
         ("POST", "/wp-json/wc/store/v1/../../../batch/v1"),
+        ("GET", "/wp-json/batch/v1?_method=POST"),
+        ("GET", "/wp-json/wp/v2/users/1?.method=DELETE"),
         ("GET", "/wp-content/uploads/2026/shell.php"),
         ("GET", "/wp-content/uploads/shell.PHP7/x"),
     ):
         assert front.ask(method, target, "a=b" if method != "GET" else "")[0] == 403, target
-    assert front.ask("POST", "/wp-json/wc/store/v1/cart/add-item", "id=1")[0] == 403  # a form may name another route
+    assert front.ask("GET", "/wp-json/wp/v2/users/1", override="DELETE")[0] == 403
+    for body in ("rest_route=/batch/v1", "rest.route=/batch/v1"):  # a form names another route than the path
+        assert front.ask("POST", "/wp-json/wc/store/v1/cart/add-item", body)[0] == 403
     assert front.ask("POST", "/?wc-api=example_gateway", "paid=1")[0] != 403
     assert front.ask("POST", "/wc-api/example_gateway/", "paid=1")[0] != 403
     after = front.buy(before)
@@ -100,6 +104,8 @@ def test_what_would_close_the_checkout_is_taken_back_by_the_hand_itself(front: F
 def test_a_configuration_that_the_server_refuses_is_never_loaded(front: Front) -> None:
     other = front.server.include / "zz-broken.conf"
     other.write_text("this is no directive at all\n")
+    if front.server.kind == "prepend":  # PHP has no test of its own; whatever the administrator named is asked
+        front = replace(front, settings=msgspec.structs.replace(front.settings, test=("/bin/false",)))
     try:
         (said,) = front.given(front.order("read_only")).values()
     finally:

@@ -26,4 +26,7 @@ $_SERVER['PHP_SELF']        = '/index.php';
 $_SERVER['SCRIPT_FILENAME'] = $checkvalve_root . '/index.php';
 unset( $_SERVER['PATH_INFO'] );
 chdir( $checkvalve_root );
+if ( '' !== (string) ini_get( 'auto_prepend_file' ) ) { // PHP's own server leaves it out for a router
+	require_once ini_get( 'auto_prepend_file' );
+}
 require $checkvalve_root . '/index.php';
