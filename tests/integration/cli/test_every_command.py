@@ -30,7 +30,7 @@ OUTSIDE |= {
     ("exercise", action) for action in ("run", "report", "done")
 }  # not while a real case is open; tests/integration/exercises
 OUTSIDE |= {("fleet", action) for action in ("run", "approve", "stop", "undo")}  # need shops; tests/integration/fleet
-OUTSIDE |= {("host", action) for action in ("pair", "run", "status", "lift")}  # tests/integration/webserver
+OUTSIDE |= {("host", action) for action in ("pair", "gate", "run", "status", "lift")}  # tests/integration/webserver
 OUTSIDE |= {("upstream", action) for action in ("show", "switch", "back")}
 CASE, HOLD, DPO, SOMEBODY, STATE = "<case>", "<hold>", "<dpo>", "<person>", "<state>"
 AGE = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
