@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from sqlalchemy import func, select
 
-from checkvalve.engine import anchoring, soundness
+from checkvalve.engine import anchoring, soundness, staffing
 from checkvalve.engine.accounts import Accounts
 from checkvalve.engine.changed import Changed
 from checkvalve.engine.digesting import ReducerProcess
@@ -45,6 +45,7 @@ class Core:
         self, settings: Settings, identity: Identity, journal: Journal, state: State, surroundings: Surroundings = REAL
     ) -> None:
         self.settings = settings
+        self._staff = staffing.load(settings.data).listed()
         self.surroundings = surroundings
         self.now_ms = surroundings.now_ms
         self.identity = identity
@@ -184,6 +185,7 @@ class Core:
                 row.site: {
                     "pseudonym_key": _b64(row.pseudonym_key),
                     "contexts": {k.keyid: _b64(k.public_key) for k in keys if k.site == row.site},
+                    "staff": self._staff,
                 }
                 for row in site_rows
             },

@@ -11,8 +11,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite reads it a
 from checkvalve.detection.fingerprints import fingerprints
 from checkvalve.detection.register import Register
 from checkvalve.detection.scanner import ExposureScanner, Reader
+from checkvalve.detection.staff import Staff
 from checkvalve.detection.types import Finding
-from checkvalve.engine import observe
+from checkvalve.engine import observe, staffing
 from checkvalve.engine.observe import Observed
 from checkvalve.events.event import Event
 from checkvalve.events.pseudonym import CATEGORIES
@@ -21,9 +22,22 @@ from checkvalve.incidents.case import ExposureRecord
 from checkvalve.store.schema import exposures
 
 
-def from_finding(db: Connection, seen: Observed, parsed: Event) -> list[ExposureRecord]:
-    """The exposures of a gateway's finding that are new. Malformed ones are a finding, not an error."""
-    return [record for record in records(db, seen, parsed, parsed.own.get("exposures") or ()) if _insert(db, record)]
+def from_finding(db: Connection, seen: Observed, parsed: Event, staff: Staff) -> list[ExposureRecord]:
+    """The exposures of a gateway's finding that are new. Malformed ones are a finding, not an error.
+
+    What staff may be shown is logged and is no exposure; what the gateway says of that holds if our own policy agrees.
+    """
+    listed = parsed.own.get("exposures") or ()
+    allowed = [raw for raw in listed if isinstance(raw, dict) and _allowed(staff, raw)]
+    told = [(raw["allowed"], record) for raw in allowed for record in records(db, seen, parsed, [raw])]
+    staffing.tell(db, seen, told)
+    rest = [raw for raw in listed if not any(raw is one for one in allowed)]
+    return [record for record in records(db, seen, parsed, rest) if _insert(db, record)]
+
+
+def _allowed(staff: Staff, raw: dict[str, Any]) -> bool:
+    category = raw.get("category")
+    return isinstance(category, str) and staff.role({"roles": [raw.get("allowed")]}, category) is not None
 
 
 def records(db: Connection, seen: Observed, parsed: Event, listed: Any) -> list[ExposureRecord]:
@@ -85,7 +99,7 @@ class Whole:
     prompted: frozenset[str]
 
 
-def from_inference(db: Connection, seen: Observed, parsed: Event, register: Register) -> Whole | None:
+def from_inference(db: Connection, seen: Observed, parsed: Event, register: Register, staff: Staff) -> Whole | None:
     """Detect over the whole inference; store it, and what stood in its prompt."""
     inference = parsed.own["inference"]
     if not isinstance(inference, dict) or not isinstance(inference.get("id"), str):
@@ -106,6 +120,7 @@ def from_inference(db: Connection, seen: Observed, parsed: Event, register: Regi
     reader = Reader(ref=ref, recipient=to)
     fresh: list[ExposureRecord] = []
     findings: list[Finding] = []
+    allowed: list[tuple[str, ExposureRecord]] = []
     own: frozenset[bytes] = frozenset()
     others: dict[str, frozenset[bytes]] = {}
     prompted: set[str] = set()
@@ -113,7 +128,9 @@ def from_inference(db: Connection, seen: Observed, parsed: Event, register: Regi
         scanner = ExposureScanner(register, reader, like.inference)
         for e in (*scanner.feed(text, like.seen_ms), *scanner.finish(like.seen_ms)):
             record = replace(like, subject=e.subject, category=e.category, shown=shown)
-            if _insert(db, record) and shown:
+            if shown and (role := staff.role(caller, e.category)):
+                allowed.append((role, record))
+            elif _insert(db, record) and shown:
                 fresh.append(record)
             if shown:
                 others[e.subject] = others.get(e.subject, frozenset()) | fingerprints(register.key, text, [e.span])
@@ -122,6 +139,7 @@ def from_inference(db: Connection, seen: Observed, parsed: Event, register: Regi
         if shown:
             findings += scanner.findings
             own |= fingerprints(register.key, text, scanner.own)
+    staffing.tell(db, seen, allowed)
     if like.model:
         missing = exposures.c.model.is_(None) & (exposures.c.inference == like.inference)
         db.execute(update(exposures).where(missing).values(model=like.model))

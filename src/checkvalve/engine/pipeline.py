@@ -41,6 +41,7 @@ from checkvalve.engine import (
     rules,
     shop_plugins,
     sightings,
+    staffing,
     trade,
     watching,
     widths,
@@ -393,9 +394,10 @@ class Reducer:
     """The reducer in this process."""
 
     def __init__(self, state: State, repeat_key: bytes, data: Path | None = None) -> None:
-        """`data`: where the user's own rules are."""
+        """`data`: where the user's own rules are, and what staff may be shown."""
         self._state, self._repeat_key = state, repeat_key
         self._ruled = rules.load(data).ruled()
+        self._staff = staffing.load(data)
         self.registers = Registers()
         self.position = 0
         self._highest: dict[str, int] = {}  # of each sensor, as digested
@@ -505,9 +507,8 @@ class Reducer:
             if register is not None:
                 self._inference(db, seen, parsed, register, act=kind == "gateway")
 
-    @staticmethod
-    def _finding(db: Connection, seen: Observed, parsed: Event, *, act: bool) -> None:
-        shown = exposures.from_finding(db, seen, parsed)
+    def _finding(self, db: Connection, seen: Observed, parsed: Event, *, act: bool) -> None:
+        shown = exposures.from_finding(db, seen, parsed, self._staff)
         cases.absorb(db, shown, seen.entry, seen.received_ms, act=act)
         observe.told(db, seen, parsed)
         kept = sightings.withheld(db, seen, parsed)
@@ -515,9 +516,8 @@ class Reducer:
         cases.sight(db, fresh, seen.entry, seen.received_ms, act=act)
         cases.prevented(db, kept)
 
-    @staticmethod
-    def _inference(db: Connection, seen: Observed, parsed: Event, register: Register, *, act: bool) -> None:
-        whole = exposures.from_inference(db, seen, parsed, register)
+    def _inference(self, db: Connection, seen: Observed, parsed: Event, register: Register, *, act: bool) -> None:
+        whole = exposures.from_inference(db, seen, parsed, register, self._staff)
         if whole is not None:
             cases.absorb(db, whole.exposures, seen.entry, seen.received_ms, act=act)
             fresh = sightings.from_scan(db, whole.findings, whole.like) + mixups.found(db, seen, whole)

@@ -53,6 +53,15 @@ final class Caller {
 		return $id > 0 ? array( 'ref' => "customer:$id" ) : array( 'anonymous' => true );
 	}
 
+	/**
+	 * Roles of who asks in this shop: what staff may be shown is decided by them.
+	 *
+	 * @return list<string>
+	 */
+	public static function roles(): array {
+		return self::is_known() ? array_values( array_map( 'strval', wp_get_current_user()->roles ) ) : array();
+	}
+
 	/** Pseudonym of the session; empty when there is none. */
 	public static function session(): string {
 		$session = self::is_known() && is_user_logged_in() ? wp_get_session_token() : '';

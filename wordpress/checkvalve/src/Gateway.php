@@ -67,6 +67,7 @@ final class Gateway {
 			'plugin'    => $plugin,
 			'route'     => Caller::route(),
 			'requester' => Caller::requester(),
+			'roles'     => Caller::roles(),
 			'session'   => $session,
 			'iat'       => $now,
 			'exp'       => $now + self::SECONDS,
