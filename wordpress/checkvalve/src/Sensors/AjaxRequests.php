@@ -1,8 +1,6 @@
 <?php
 namespace Checkvalve\Sensors;
 
-use Checkvalve\Probe\Pass;
-
 /**
  * Calls of admin-ajax.php, admin-post.php and ?wc-ajax= (OCSF 6003): the action if something answers to it, never what was sent; the status
  * when the request ends. The heartbeat of open windows and the cart's fragments are left out.
@@ -50,8 +48,7 @@ final class AjaxRequests extends Sensor {
 			array(
 				'api'           => array( 'operation' => "$method $script:" . ( $known ? substr( $action, 0, 100 ) : '…' ) ),
 				'http_response' => array( 'code' => (int) http_response_code() ),
-			),
-			Pass::presented() ? array( 'probe' => true ) : array()
+			)
 		);
 	}
 }

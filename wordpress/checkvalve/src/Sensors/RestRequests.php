@@ -1,8 +1,6 @@
 <?php
 namespace Checkvalve\Sensors;
 
-use Checkvalve\Probe\Pass;
-
 /**
  * REST requests served (OCSF 6003): method, route pattern and status, never a parameter or a body.
  */
@@ -32,7 +30,7 @@ final class RestRequests extends Sensor {
 				'http_request'  => array( 'http_method' => $method ),
 				'http_response' => array( 'code' => (int) $response->get_status() ),
 			),
-			array( 'route' => $route ) + ( Pass::presented() ? array( 'probe' => true ) : array() )
+			array( 'route' => $route )
 		);
 	}
 
