@@ -193,7 +193,7 @@ def _numbers(codes: list[str]) -> Iterator[tuple[str, str]]:
             continue
         small = all(number < 256 for number in numbers)
         text = _text(bytes(numbers)) if small else ""
-        if not text and numbers and base == 10 and 32 <= min(numbers) and max(numbers) < _LATIN:
+        if not text and numbers and base == 10 and min(numbers) >= 32 and max(numbers) < _LATIN:
             text = "".join(map(chr, numbers))
         if text.isprintable() and any(map(str.isalnum, text)):
             yield text, "hex" if base == 16 else "codes"

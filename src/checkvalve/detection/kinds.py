@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from checkvalve.detection import encoded, exits, patterns
+from checkvalve.detection import encoded, exits, patterns, romanised
 from checkvalve.detection.lexicon import lexicon
 from checkvalve.detection.numerals import numerals
 
@@ -40,6 +40,7 @@ class Kind:
     LETTERED: Final = 1 << 21  # two letters or more, nothing else
     NUMERAL: Final = 1 << 22  # says a number
     PART: Final = 1 << 23  # names a part of something
+    SCRIPT: Final = 1 << 24  # in Cyrillic or Greek letters
 
 
 def kind_of_piece(clear: str, folded: str) -> int:
@@ -76,6 +77,7 @@ def kind_of_word(text: str, raw: str, label: str) -> int:
         (Kind.CAPITAL, raw[:1].isupper()),
         (Kind.PLAIN, not raw[:1].isupper() or everyday),
         (Kind.LETTERED, text.isalpha() and len(text) > 1),
+        (Kind.SCRIPT, len(text) > 1 and not text.isascii() and romanised.may_be(text)),
         (Kind.PART, text in lex.parts),
         (Kind.NUMERAL, numerals().may_be_part(text, raw)),
     )

@@ -24,6 +24,7 @@ class Lexicon:
     dot: frozenset[str]
     dash: frozenset[str]
     underscore: frozenset[str]
+    low: frozenset[str]
     plus: frozenset[str]
     function: frozenset[str]
     addresses: frozenset[str]

@@ -10,6 +10,7 @@ from checkvalve.detection.kinds import Kind
 from checkvalve.detection.lexicon import lexicon
 from checkvalve.detection.readings import latin, leet
 from checkvalve.detection.register import Owner, Register
+from checkvalve.detection.romanised import addresses
 from checkvalve.detection.tokens import Piece, Word, addresses_in
 from checkvalve.detection.types import Match
 from checkvalve.events.pseudonym import normal_email, untagged
@@ -44,7 +45,18 @@ def in_piece(register: Register, piece: Piece) -> list[Match]:
                     break
         if found:
             break
+    if not found and not piece.reading.folded.isascii():
+        found += _romanised(register, piece)
     return found
+
+
+def _romanised(register: Register, piece: Piece) -> Iterator[Match]:
+    """Addresses in the letters of another alphabet."""
+    for low, high in piece.reading.addresses:
+        for text in addresses(piece.reading.folded[low:high].strip("._-")):
+            if (normal := normal_email(text)) and (owners := find(register, normal)):
+                yield Match(owners, *piece.span(low, high), "transliterated")
+                break
 
 
 def _readings(folded: str) -> Iterator[tuple[str, str, bool]]:
@@ -72,6 +84,8 @@ class _Open:
 
     locals: list[tuple[str, int]]  # each possible local part, and where it begins
     spelt: bool  # "at" instead of @, or words instead of dots
+    solid: bool = False  # begun in one piece, so only words for signs take it on over white space
+    signed: bool = False  # the last word was one
     domain: str = ""
     words: int = 0
     tried: set[str] = field(default_factory=set)
@@ -91,29 +105,35 @@ class Apart:
         joiner = _joiner(word.before)
         if left and left[-1].kind & (Kind.AT | Kind.SIGN):
             joiner = joiner.strip("_-")
-        if "@" in joiner and not word.in_address:
-            self._begin(left, spelt=False, tail=joiner.partition("@")[0])
+        if "@" in joiner:
+            self._begin(left, spelt=False, tail=joiner.partition("@")[0], solid=word.in_address)
             joiner = joiner.rpartition("@")[2]
         if word.kind & Kind.AT:
             self._begin(left, spelt=True, tail="")
         elif self.open:
             yield from self._go_on(word, joiner, lexicon().sign(word.text))
 
-    def _begin(self, left: Sequence[Word], *, spelt: bool, tail: str) -> None:
+    def _begin(self, left: Sequence[Word], *, spelt: bool, tail: str, solid: bool = False) -> None:
         text, locals_ = tail, []
         for i in range(len(left) - 1, max(-1, len(left) - 1 - MAX_LEFT), -1):
-            text = _local_part(left[i], left[i - 1] if i else None) + text
+            text = (_local_part(left[i], left[i - 1] if i else None) + text).replace("-\0", "_")
             if len(text) > MAX_LOCAL:
                 break
-            locals_.append((text.lstrip(".-_+"), left[i].start))
+            locals_.append((text.lstrip(".-_+\0"), left[i].start))
+            apart = left[i].before[-1:].isspace() and not left[i].kind & Kind.SIGN
+            if solid and apart and not (i and left[i - 1].kind & Kind.SIGN):
+                break
         if locals_:
             spelt = spelt or any(w.kind & Kind.SIGN for w in left[-MAX_LEFT:])
-            self.open = [*self.open[1 - MAX_OPEN :], _Open(locals_, spelt)]
+            self.open = [*self.open[1 - MAX_OPEN :], _Open(locals_, spelt, solid)]
 
     def _go_on(self, word: Word, joiner: str, sign: str) -> Iterator[Match]:
         kept = []
         for state in self.open:
             state.words += 1
+            if state.solid and state.words > 1 and word.before[-1:].isspace() and not (sign or state.signed):
+                continue
+            state.signed = bool(sign)
             state.spelt = state.spelt or bool(sign)
             state.domain += sign or joiner + word.text
             if state.words > MAX_RIGHT or (state.words > 4 and "." not in state.domain and len(word.text) > 1):
@@ -136,6 +156,8 @@ def _local_part(word: Word, before: Word | None) -> str:
     """A word as part of a local part, with the signs that join it to the one before."""
     if sign := lexicon().sign(word.text):
         return sign
+    if word.text in lexicon().low and before is not None and lexicon().sign(before.text) == "-":
+        return "\0"  # "tiret bas": with the dash before it, an underscore
     joiner = _joiner(word.before)
     if before is not None and before.kind & (Kind.AT | Kind.SIGN):
         joiner = joiner.strip("_-")

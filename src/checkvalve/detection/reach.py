@@ -1,11 +1,13 @@
 """Which words can be part of a registered name or street line at all, in any reading: what lets most text pass at once."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from checkvalve.detection.kinds import Kind
 from checkvalve.detection.lexicon import lexicon
 from checkvalve.detection.register import Register
+from checkvalve.detection.romanised import MAX_KNOWN, readings
 from checkvalve.detection.tokens import Word
 from checkvalve.events.pseudonym import words
 
@@ -27,6 +29,17 @@ def reach(register: Register, word: Word) -> int:
             kept.clear()
         bits = kept[word.raw] = _reach(register, word)
     return bits
+
+
+def romanised(register: Register, word: Word) -> Word:
+    """The word with the registered words it may be in Latin letters, if it is in others."""
+    kept = register.romanised
+    found = kept.get(word.text)
+    if found is None:
+        if len(kept) >= MAX_KEPT:
+            kept.clear()
+        found = kept[word.text] = tuple(islice(filter(register.knows, readings(word.text)), MAX_KNOWN))
+    return word._replace(others=(*((text, "transliterated") for text in found), *word.others)) if found else word
 
 
 def _reach(register: Register, word: Word) -> int:

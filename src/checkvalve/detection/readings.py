@@ -12,6 +12,7 @@ from functools import cache
 from typing import Final
 
 from checkvalve.detection.content import load
+from checkvalve.detection.lexicon import lexicon
 from checkvalve.events.pseudonym import fold
 
 _DEEPEST: Final = 3  # escapes within escapes
@@ -26,7 +27,8 @@ _TAG = re.compile(
     r"<(/?)(?:b|i|u|s|em|strong|span|code|mark|small|font|a|sub|sup|wbr|kbd|tt|ins|del)/?>|<!--(?:[^>]*-)?->?|<!-{2,4}>|(<)/?[A-Za-z][A-Za-z0-9]{0,9}/?>"
 )
 _JOINT = re.compile(r"(?<=[\w@.+-])(?:\*{1,3}|(?<!_)_{2}(?!_)|~~|==|\|\||`+|\[\]|\(\)){1,4}(?=[\w@.+-])")
-_SPECIAL = re.compile(r"[%&\\=*_~`<\[(]")
+_AT = re.compile(r"[(\[{][aA][)\]}]")
+_SPECIAL = re.compile(r"[%&\\=*_~`<\[({|]")
 _INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180e\u2061\u2062\u2063\u2064\u3164\uffa0")
 _TAGS: Final = range(0xE0020, 0xE007F)  # invisible copies of ASCII
 
@@ -46,7 +48,7 @@ class Scripts:
 @cache
 def scripts() -> Scripts:
     raw = load("scripts")
-    tables = {name: {ord(pair[0]): pair[2:] for pair in text.split()} for name, text in raw.items()}
+    tables = {name: {ord(pair[0]): pair[2:] for pair in text.split()} for name, text in raw.items() if name != "romanised"}
     alphabets = tuple(tables["english"] | tables[name] for name in ("english", "german", "polish", "simple"))
     return Scripts(looks=tables["looks"], alphabets=alphabets, umlauts=tables["umlauts"], leet=tables["leet"])
 
@@ -64,7 +66,8 @@ def unescape(text: str, places: list[int]) -> tuple[str, list[int], dict[int, st
         if changed == text:
             break
         text = changed
-    text, places = _substitute(_TAG, text, places, lambda tag: (" " if tag[2] else "", "html"), labels)
+    text, places = _substitute(_TAG, text, places, _untagged, labels)
+    text, places = _substitute(_AT, text, places, lambda _: ("@", "at_dot"), labels)
     text, places = _substitute(_JOINT, text, places, lambda _: ("", "split"), labels)
     return text, places, labels
 
@@ -93,6 +96,13 @@ def _substitute(
     if not parts:
         return text, places
     return "".join(parts) + text[at:], kept + places[at:]
+
+
+def _untagged(tag: re.Match[str]) -> tuple[str, str]:
+    name = fold(tag.group().strip("</>"))
+    if name in lexicon().at or lexicon().sign(name):
+        return tag.group(), "html"  # "<at>"
+    return " " if tag[2] else "", "html"
 
 
 def _decoded(found: re.Match[str]) -> tuple[str, str]:

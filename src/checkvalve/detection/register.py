@@ -23,18 +23,19 @@ class Register:
     """Pseudonym -> owners. One pseudonym may belong to several people: a name, a shared telephone.
 
     It also knows which words names and street lines are made of, if those who registered people told; `selective` when all
-    did. `reached` is kept here for detection.reach, and emptied when another word becomes known.
+    did. `reached` and `romanised` are kept here for detection.reach, and emptied when another word becomes known.
     """
 
     __slots__ = (
         *("_hashes", "_kept", "_owners", "_people", "_places", "_refs", "_untold", "_word_hash", "_words"),
-        *("key", "reached", "rev"),
+        *("key", "reached", "rev", "romanised"),
     )
 
     def __init__(self, key: bytes) -> None:
         self.key = key
         self.rev = 0
         self.reached: dict[str, int] = {}
+        self.romanised: dict[str, tuple[str, ...]] = {}
         self._refs: list[str] = []  # subject number -> ref
         self._places: dict[str, int] = {}
         self._kept: list[bytes] = []  # by subject number, what `_packed` makes; empty when gone
@@ -88,7 +89,11 @@ class Register:
             self._words[word] = self._words.get(word, 0) + 1
         self._untold += untold
         if len(self._words) > known or untold:
-            self.reached.clear()
+            self._forget()
+
+    def _forget(self) -> None:
+        self.reached.clear()
+        self.romanised.clear()
 
     def drop(self, ref: str, rev: int) -> None:
         self.rev = max(self.rev, rev)
@@ -113,7 +118,7 @@ class Register:
                 del self._words[word]
         if worded and not told:
             self._untold -= 1
-            self.reached.clear()
+            self._forget()
 
     def owners(self, category: Category, normal: str) -> tuple[Owner, ...]:
         """Whose identifier this is; empty for nobody's, and for what the shop itself shows everybody."""

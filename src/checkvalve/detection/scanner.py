@@ -22,6 +22,7 @@ from checkvalve.detection.numbers import Orders, Phones
 from checkvalve.detection.patterns import Patterns
 from checkvalve.detection.phrases import Phrases
 from checkvalve.detection.postcodes import PostcodeNames
+from checkvalve.detection.reach import romanised
 from checkvalve.detection.register import Owner, Register
 from checkvalve.detection.repeats import Repeats, Secret
 from checkvalve.detection.said import Houses, Said
@@ -138,6 +139,8 @@ class Scanner:
 
     def _word(self, word: Word, found: list[Match | Sighting]) -> None:
         kind, before, left = word.kind, word.before, self._left
+        if kind & Kind.SCRIPT and self._register.selective:
+            word = romanised(self._register, word)
         self._number += 1
         if not kind & Kind.DIGITS:
             self._lettered += 1
