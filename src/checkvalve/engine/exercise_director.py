@@ -53,6 +53,12 @@ class Postbox:
             self.unanswered[marked] = rest.split()[0]
         return [True] * len(channels)
 
+    def waiting(self) -> str:
+        """What the oldest page says that nobody acknowledged."""
+        title = next(iter(self.unanswered))
+        body = next(b for t, b in reversed(self.taken) if t == title)
+        return f"{title}. {body.splitlines()[1]}"
+
 
 class Director:
     def __init__(
@@ -311,7 +317,7 @@ class Director:
         if self._acknowledging or not self._postbox.unanswered:
             return
         self._acknowledging = True
-        after = await self._players.acknowledges(next(iter(self._postbox.unanswered)))
+        after = await self._players.acknowledges(self._postbox.waiting())
         if after is not None:
             self._at(self._clock.now_ms() + after, self._acknowledging_all)
 

@@ -27,8 +27,8 @@ class Players(Protocol):
     name: str
 
     def told(self, inject: Inject) -> None: ...
-    async def acknowledges(self, title: str) -> int | None:
-        """ms until somebody acknowledges a page; None when it is not known yet (`exercise_room`)."""
+    async def acknowledges(self, page: str) -> int | None:
+        """ms until somebody acknowledges what a page says; None when it is not known yet (`exercise_room`)."""
         ...
 
     async def answers(self, decision: Decision) -> Reply: ...
@@ -44,7 +44,7 @@ class Scripted:
     def told(self, inject: Inject) -> None:
         """Reads nothing."""
 
-    async def acknowledges(self, title: str) -> int:  # noqa: ARG002
+    async def acknowledges(self, page: str) -> int:  # noqa: ARG002
         if self._good:
             return GOOD_ACK_MS
         awake, self._awake = self._awake, True
@@ -69,10 +69,10 @@ class Solo:
         if self._role is None or self._role in inject.to:
             self._say(f"EXERCISE  +{inject.at}  {inject.sender} ({inject.means}): {inject.text}")
 
-    async def acknowledges(self, title: str) -> int:
+    async def acknowledges(self, page: str) -> int:
         if self._role not in (None, "incident_lead"):
-            return await self._others.acknowledges(title)
-        _, took_ms = await self._timed(f"{title}: press Enter to acknowledge ")
+            return await self._others.acknowledges(page)
+        _, took_ms = await self._timed(f"{page} Press Enter to acknowledge ")
         return took_ms
 
     async def answers(self, decision: Decision) -> Reply:

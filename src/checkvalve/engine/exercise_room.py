@@ -114,7 +114,7 @@ class Room:
     frozen: tuple[str, ...] = ()  # real cases that are open
     ended: bool = False
     percent: int | None = None  # the score, once there is one
-    page: str | None = None  # the title of a page that waits
+    page: str | None = None  # what a page says that waits
     jump_ms: int = 0
     lines: list[Line] = field(default_factory=list)
     questions: dict[str, Question] = field(default_factory=dict)
@@ -269,10 +269,10 @@ class Room:
         self.given.add(inject.id)
         self._stirred = monotonic()
 
-    async def acknowledges(self, title: str) -> int | None:
-        if not self.seen.intersection(PAGED):
-            return await self._rules.acknowledges(title)
-        self.page, self._stirred = title, monotonic()
+    async def acknowledges(self, page: str) -> int | None:
+        if "incident_lead" not in self.seen:  # who is paged first
+            return await self._rules.acknowledges(page)
+        self.page, self._stirred = page, monotonic()
         return None
 
     async def answers(self, decision: Decision) -> Reply:

@@ -88,6 +88,7 @@ async def test_opening_a_link_takes_no_role_and_every_page_is_marked_and_armoure
     for seat in room.seats:
         answer = await client.get(f"/x/{room.link(seat)}")
         assert "EXERCISE EX-0001" in answer.text and "default-src 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["refresh"] == "4", "it renews itself"
     assert room.seen == set(), "a program that previews messages opens links as well"
     await client.post(f"/x/{room.link('dpo')}", data={"do": "join"})
     await client.post(f"/x/{room.link('observer')}", data={"do": "join"})

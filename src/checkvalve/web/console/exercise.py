@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.exercise_room import MAX_TEXT, PAGED, Control, Question, Room
-from checkvalve.exercises.review import STAMP, margin, role, span
+from checkvalve.exercises.review import MARK, STAMP, margin, role, span
 from checkvalve.exercises.scenario import Means
 from checkvalve.web.console.render import page
 from checkvalve.web.console.security import SECURITY_HEADERS, KnownHost, SameOrigin, SecurityHeaders
@@ -48,7 +48,12 @@ def exercise_app(room: Room, public_url: str, hosts: Collection[str]) -> Starlet
 
 
 def _shown(template: str, playing: Room, *, status: int = 200, **context: Any) -> Response:
-    context |= {"exercise": playing.name, "scenario": playing.scenario.title, "stamp": STAMP, "role": role}
+    context |= {
+        "exercise": playing.name,
+        "scenario": playing.scenario.title,
+        "stamp": STAMP.removeprefix(f"{MARK}. "),
+        "role": role,
+    }
     return page(template, status=status, **context)
 
 
@@ -81,9 +86,8 @@ async def _seat(request: Request) -> Response:
         _do(room, seat, await read_form(request))
         return RedirectResponse(f"/x/{token}", status_code=303)
     name = seat if seat in ("facilitator", "observer") else "player"
-    return _shown(
-        f"exercise_{name}.html", room, **_situation(room, seat), token=token, refresh=None if room.ended else REFRESH_S
-    )
+    renewed = {} if room.ended else {"Refresh": str(REFRESH_S)}  # by itself, without a script
+    return _shown(f"exercise_{name}.html", room, headers=renewed, **_situation(room, seat), token=token)
 
 
 def _do(room: Room, seat: str, form: dict[str, str]) -> None:
