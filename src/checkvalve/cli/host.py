@@ -19,7 +19,7 @@ from checkvalve.actuators.host import Host, HostSettings, HostState, holding, pa
 from checkvalve.actuators.webserver import Checkout, WebServerError, fragment
 from checkvalve.actuators.webserver_files import current
 from checkvalve.cli.output import NO, OK, complain, console, print_json
-from checkvalve.engine.settings import data_dir, make_private, write_private
+from checkvalve.engine.settings import data_dir, load_settings, make_private, write_private
 
 EVERY_S: Final = 2.0
 TEST: Final = {"nginx": "sudo -n /usr/sbin/nginx -t", "apache": "sudo -n /usr/sbin/apachectl configtest"}
@@ -52,6 +52,19 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
         "--chain", metavar="FILE", help="what auto_prepend_file names today, a firewall's as a rule; runs afterwards"
     )
     gate.set_defaults(run=_gate)
+    book = actions.add_parser(
+        "runbook", parents=[common], help="print what to do by hand at a shop's web server; on core's machine"
+    )
+    book.add_argument("--site", metavar="SITE", help="which shop (default: the only one)")
+    book.add_argument("--server", required=True, choices=("nginx", "apache"))
+    book.add_argument("--root", default="/var/www/html", metavar="DIR", help="where WordPress is (default: /var/www/html)")
+    book.add_argument(
+        "--include", metavar="DIR", help="the directory for rules (default: checkvalve.d beside the server's own)"
+    )
+    book.add_argument("--call", action="append", default=[], metavar="LINE", help="who to call, with a number; may be repeated")
+    book.add_argument("--page", action="append", metavar="PATH", help="a page of the checkout (default: /checkout/ and /cart/)")
+    book.add_argument("--webhook", action="append", metavar="PATH", help="where payment services call (default: /wc-api/)")
+    book.set_defaults(run=_runbook)
     actions.add_parser("status", parents=[common], help="what holds here now").set_defaults(run=_status)
     actions.add_parser("lift", parents=[common], help="end every order here, without core").set_defaults(run=_lift)
 
@@ -70,10 +83,7 @@ def _pair(arguments: argparse.Namespace) -> int:
         core = f"{'http' if host.split(':')[0] in ('127.0.0.1', 'localhost') else 'https'}://{core}"
     if not secret or not host:
         raise WebServerError("that is not a pairing code", "It looks like K7QM-2XPD-9FHR@https://core.example.com:8470")
-    pages, webhooks = tuple(arguments.page or Checkout().pages), tuple(arguments.webhook or Checkout().webhooks)
-    fragment(
-        [{"jti": "x", "action": "maintenance", "args": {}}], Checkout(pages=pages, webhooks=webhooks)
-    )  # or says what is wrong
+    checkout = _checkout(arguments)
 
     async def ask() -> tuple[dict[str, Any], Any]:
         async with aiohttp.ClientSession() as session:
@@ -92,8 +102,8 @@ def _pair(arguments: argparse.Namespace) -> int:
         test=tuple(shlex.split(arguments.test or TEST.get(arguments.server, ""))),
         reload=tuple(shlex.split(arguments.reload or RELOAD.get(arguments.server, ""))),
         looks=tuple(arguments.look),
-        pages=pages,
-        webhooks=webhooks,
+        pages=checkout.pages,
+        webhooks=checkout.webhooks,
     )
     directory = _directory(arguments)
     make_private(directory.parent)
@@ -159,6 +169,29 @@ def _gate(arguments: argparse.Namespace) -> int:
         chain=chain,
     )
     print_json({"file": text}) if arguments.json else sys.stdout.write(text)
+    return OK
+
+
+def _checkout(arguments: argparse.Namespace) -> Checkout:
+    """What is meant by the checkout, checked."""
+    made = Checkout(pages=tuple(arguments.page or Checkout().pages), webhooks=tuple(arguments.webhook or Checkout().webhooks))
+    fragment([{"jti": "x", "action": "maintenance", "args": {}}], made)
+    return made
+
+
+def _runbook(arguments: argparse.Namespace) -> int:
+    from checkvalve.engine import runbook  # slow to import, and not needed on the shop's host
+
+    wanted = runbook.Wanted(
+        site=arguments.site,
+        server=arguments.server,
+        root=arguments.root,
+        include=arguments.include,
+        checkout=_checkout(arguments),
+        calls=tuple(arguments.call),
+    )
+    text = runbook.text(load_settings(data_dir(arguments.data)), wanted, time.time_ns() // 1_000_000)
+    print_json({"text": text}) if arguments.json else sys.stdout.write(text)
     return OK
 
 

@@ -30,7 +30,7 @@ OUTSIDE |= {
     ("exercise", action) for action in ("run", "report", "done")
 }  # not while a real case is open; tests/integration/exercises
 OUTSIDE |= {("fleet", action) for action in ("run", "approve", "stop", "undo")}  # need shops; tests/integration/fleet
-OUTSIDE |= {("host", action) for action in ("pair", "gate", "run", "status", "lift")}  # tests/integration/webserver
+OUTSIDE |= {("host", action) for action in ("pair", "gate", "run", "runbook", "status", "lift")}  # tests/integration/webserver
 OUTSIDE |= {("upstream", action) for action in ("show", "switch", "back")}
 CASE, HOLD, DPO, SOMEBODY, STATE = "<case>", "<hold>", "<dpo>", "<person>", "<state>"
 AGE = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
@@ -101,6 +101,8 @@ EXAMPLES: dict[tuple[str, ...], Example] = {
     ("case", "cost"): Example((CASE, "--assumptions", "costs.json"), {"items", "total_eur", "budget_eur", "legal_maxima"}),
     ("case", "reason"): Example((CASE, "a test"), {"entry"}),
     ("case", "decide"): Example((CASE, "--notify", "--reason", "a test"), {"entry"}),
+    ("case", "note"): Example((CASE, "the disk is imaged", "--handover"), {"entry"}),
+    ("case", "delay"): Example((CASE, "--authority", "Example Police, file 12", "--reason", "an arrest is near"), {"entry"}),
     ("case", "letters"): Example((CASE,), {"people", "waiting", "sent", "bounced", "failed", "nobody", "withdrawn"}, exit=1),
     ("case", "aware"): Example((CASE, "--at", T, "--regime", "uk_gdpr"), {"entry"}),
     ("case", "contained"): Example((CASE, "--how", "The plugin was removed."), {"entry"}),
