@@ -92,6 +92,23 @@ def add_parsers(commands: Any, common: argparse.ArgumentParser) -> None:
     shop.add_argument("--site", help="which shop (default: the only one)")
     shop.set_defaults(run=_particulars)
 
+    note = actions.add_parser("note", parents=[common], help="keep something with the case; no names of customers")
+    note.add_argument("case")
+    note.add_argument("text", metavar="TEXT")
+    note.add_argument("--handover", action="store_true", help="what the next shift must know")
+    note.add_argument(
+        "--contact", default="", metavar="WHO", help="what was said to, or by, an authority, a partner, the press"
+    )
+    note.set_defaults(run=_note)
+    delay = actions.add_parser(
+        "delay", parents=[common], help="an authority asks that people are not told yet (GDPR recital 88)"
+    )
+    delay.add_argument("case")
+    delay.add_argument("--authority", default="", metavar="TEXT", help="which, and its reference")
+    delay.add_argument("--reason", required=True, metavar="TEXT")
+    delay.add_argument("--lift", action="store_true", help="the authority no longer asks for it")
+    delay.set_defaults(run=_delay)
+
     notices = commands.add_parser("notice", help="draft notifications; keep what was filed").add_subparsers(
         dest="action", metavar="ACTION", required=True
     )
@@ -289,6 +306,19 @@ def _decide(arguments: argparse.Namespace) -> int:
         case=arguments.case, regime=arguments.regime, notify=arguments.notify, reason=arguments.reason, by=BY
     )
     return _stated(arguments, decided)
+
+
+def _note(arguments: argparse.Namespace) -> int:
+    about: Any = "handover" if arguments.handover else "contact" if arguments.contact else "note"
+    said = statements.Noted(case=arguments.case, text=arguments.text, by=BY, about=about, other=arguments.contact)
+    return _stated(arguments, said)
+
+
+def _delay(arguments: argparse.Namespace) -> int:
+    said = statements.Delayed(
+        case=arguments.case, reason=arguments.reason, by=BY, authority=arguments.authority, lift=arguments.lift
+    )
+    return _stated(arguments, said)
 
 
 def _particulars(arguments: argparse.Namespace) -> int:

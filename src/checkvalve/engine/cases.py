@@ -153,6 +153,8 @@ def digest_decision(db: Connection, decision: Decision, entry: int) -> None:
             | "contract_hours_set"
             | "notice_decided"
             | "notice_filed"
+            | "telling_delayed"
+            | "telling_resumed"
             | "paged"
             | "page_acknowledged"
             | "note"

@@ -3,7 +3,7 @@
 Each is a decision in the log before anything follows from it. GDPR Art. 33(5): decisions not to notify are kept as well.
 """
 
-from typing import Any
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -19,7 +19,8 @@ from checkvalve.notifications.notification import Wish
 from checkvalve.regimes.law import regime
 from checkvalve.store.schema import notifications
 
-PATH = "/v1/local/state"
+PATH: Final = "/v1/local/state"
+MAX_TEXT: Final = 1000
 CHANGES = {"shut_by_hand": "contained"}  # what is said, and how the case changes where that has another name
 
 
@@ -82,6 +83,29 @@ class Filed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     withdrawn: bool = False
 
 
+class Noted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Something to be kept with the case: a note, what the next shift must know, or what was said to or by `other`."""
+
+    case: str
+    text: str
+    by: str
+    about: Literal["note", "handover", "contact"] = "note"
+    other: str = ""
+
+
+class Delayed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An authority asks that people are not told yet, as that would hinder an investigation (GDPR recital 88); `lift`: no more.
+
+    It delays what people are told, and no notice to a supervisory authority.
+    """
+
+    case: str
+    reason: str
+    by: str
+    authority: str = ""
+    lift: bool = False
+
+
 class Entered(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Fields of `incidents.facts.Organisation` and `Particulars` that are to be changed; the others stay."""
 
@@ -90,7 +114,7 @@ class Entered(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     by: str
 
 
-Statement = Reasoned | Aware | Contracted | Shut | Decided | Filed | Entered
+Statement = Reasoned | Aware | Contracted | Shut | Decided | Filed | Noted | Delayed | Entered
 
 
 def state(settings: Settings, statement: Statement) -> dict[str, Any]:
@@ -121,8 +145,21 @@ async def stated(core: Core, statement: Statement) -> dict[str, Any]:
             return await _change(core, statement.case, "notice_decided", chosen, statement.by)
         case Filed():
             return await _filed(core, statement)
+        case Noted():
+            noted = {"text": _one_line(statement.text), "about": statement.about, "with": _one_line(statement.other)}
+            return await _change(core, statement.case, "note", noted, statement.by)
+        case Delayed(lift=True):
+            lifted = {"reason": _one_line(statement.reason)}
+            return await _change(core, statement.case, "telling_resumed", lifted, statement.by)
+        case Delayed():
+            asked = {"authority": _one_line(statement.authority), "reason": _one_line(statement.reason)}
+            return await _change(core, statement.case, "telling_delayed", asked, statement.by)
         case Entered():
             return await _particulars(core, statement)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:MAX_TEXT]
 
 
 async def _change(core: Core, case: str, kind: str, data: dict[str, Any], by: str) -> dict[str, Any]:

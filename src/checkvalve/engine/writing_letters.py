@@ -56,6 +56,10 @@ async def asked(core: Core, given: Writing) -> dict[str, Any]:
 
 def _order(core: Core, db: Connection, incident: Incident, given: Writing) -> list[Any]:
     now = core.now_ms()
+    if incident.delayed_by is not None:
+        lift = f"`checkvalve case delay {incident.id} --lift`"
+        hint = f"{incident.delayed_by} asked that people are not told yet; when that is over: {lift}"
+        raise EngineError("delayed", hint)
     seen = _drafted(db, incident, given.langs, now)
     people = list(_unwritten(db, incident))
     if not people:

@@ -28,6 +28,8 @@ KINDS: Final = (
     "contract_hours_set",
     "notice_decided",
     "notice_filed",
+    "telling_delayed",
+    "telling_resumed",
     "paged",
     "page_acknowledged",
     "draft_ready",
@@ -43,6 +45,8 @@ AFTER_CLOSE: Final = (
     "run_finished",
     "notice_decided",
     "notice_filed",
+    "telling_delayed",
+    "telling_resumed",
     "paged",
     "page_acknowledged",
     "draft_ready",
@@ -193,6 +197,7 @@ class Incident:
     aware_by: str | None = None
     aware_why: str | None = None
     aware_entry: int | None = None
+    delayed_by: str | None = None  # the authority at whose request people are not told yet; None while nobody asks
     late_reason: str | None = None
     late_by: str | None = None
     late_entry: int | None = None
@@ -317,6 +322,12 @@ def change(
         raise IncidentError("the reason is empty", "Say why")
     if kind == "contained" and not str(data.get("by_hand", "a step of ours")).strip():
         raise IncidentError("it is not said how", "Say how the way out was closed, and how you saw that it is")
+    if kind == "telling_delayed" and not all(str(data.get(n, "")).strip() for n in ("authority", "reason")):
+        raise IncidentError(
+            "it is not said who asks for the delay, and why", "Name the authority, its reference and the reason"
+        )
+    if kind == "telling_resumed" and incident.delayed_by is None:
+        raise IncidentError("no authority asked for a delay", "Nothing is to be lifted")
     if kind == "note" and not str(data.get("text", "")).strip():
         raise IncidentError("the note is empty", "Write what should be kept with the case")
     return transition(incident.id, incident.positions, kind, at_ms, tuple(entries), data, by)
@@ -409,6 +420,10 @@ def _closed(incident: Incident, t: Transition, entry: int | None) -> Incident:
 def _stated(incident: Incident, t: Transition, entry: int | None) -> Incident:
     """What a person said."""
     match t.kind:
+        case "telling_delayed":
+            return replace(incident, delayed_by=str(t.data["authority"]))
+        case "telling_resumed":
+            return replace(incident, delayed_by=None)
         case "contract_hours_set":
             return replace(incident, contract_hours={**incident.contract_hours, t.data["regime"]: t.data["hours"]})
         case "aware_set" if regime := t.data.get("regime"):

@@ -10,6 +10,7 @@ from tests.integration.engine.scene import CoreHere, Scene, scene, wait
 
 from checkvalve.engine import statements, writing_letters
 from checkvalve.engine.errors import EngineError
+from checkvalve.incidents.case import IncidentError
 
 SHOP = {
     "controller": "Example Tea House",
@@ -38,6 +39,10 @@ class Office:
         given = statements.Decided(
             case=self._case, regime="gdpr_art34", notify=notify, reason="addresses were shown", by="user:c"
         )
+        self._do(statements.stated(self._core, given))
+
+    def delay(self, authority: str = "", *, lift: bool = False) -> None:
+        given = statements.Delayed(case=self._case, reason="an arrest is near", by="user:c", authority=authority, lift=lift)
         self._do(statements.stated(self._core, given))
 
     def enter(self, **given: Any) -> None:
@@ -125,6 +130,24 @@ def test_what_was_not_sent_can_be_withdrawn_and_asked_for_again_and_what_comes_b
             staged.shop.sensor.record(4009, 1, {"letters": {"batch": "", "bounced": [ref]}}, trace=staged.shop.trace)
         staged.shop.sensor.flush()
         wait(lambda: became(staged) == {"people": 2, "sent": 1, "bounced": 1}, "the one that came back is counted")
+
+
+def test_no_letter_goes_out_while_an_authority_asks_for_a_delay(tmp_path: Path) -> None:
+    here = CoreHere(tmp_path / "data")
+    with scene(here) as staged:
+        staged.leak(0)
+        office = Office(here, staged)
+        office.enter(**SHOP)
+        office.decide()
+        with pytest.raises(IncidentError):
+            office.delay(lift=True)
+        with pytest.raises(IncidentError):
+            office.delay(authority=" ")
+        office.delay(authority="Example Police, file 12")
+        with pytest.raises(EngineError, match="Example Police, file 12 asked"):
+            office.write("en")
+        office.delay(lift=True)
+        assert office.write("en")["waiting"] == 1
 
 
 def test_another_shop_cannot_speak_of_these_letters(tmp_path: Path) -> None:

@@ -344,6 +344,7 @@ SIGNS = {
     "harvesting": N_("%(what)s asks about many people"),
 }
 TRANSITIONS = {
+    "telling_resumed": N_("People may be told again"),
     "containment_started": N_("Containment started"),
     "contained": N_("Contained: the way out is closed"),
     "page_acknowledged": N_("Page acknowledged"),
@@ -404,7 +405,9 @@ def _transition(kind: str, data: Json) -> str:
         case "contained" if data.get("again"):
             return _("Closed again: the way out was tried")
         case "note":
-            return _("Note: %(text)s", text=data.get("text", ""))
+            return _note(str(data.get("about", "note")), str(data.get("with", "")), str(data.get("text", "")))
+        case "telling_delayed":
+            return _("%(who)s asks that people are not told yet: %(why)s", who=data["authority"], why=data["reason"])
         case "notice_decided":
             said = _("To be notified (%(law)s): %(why)s") if data.get("notify") else _("Not to be notified (%(law)s): %(why)s")
             return said % {"law": document(str(data.get("regime", "?"))), "why": data.get("reason", "")}
@@ -420,6 +423,12 @@ def _transition(kind: str, data: Json) -> str:
             return _(TRANSITIONS.get(kind, kind.replace("_", " ").capitalize()))
 
 
+def _note(about: str, other: str, text: str) -> str:
+    if about == "handover":
+        return _("For the next shift: %(text)s", text=text)
+    return _("Contact with %(who)s: %(text)s", who=other, text=text) if about == "contact" else _("Note: %(text)s", text=text)
+
+
 def title(text: str) -> str:
     """A case's title, which the log holds in English, in the language of the page."""
     through = "Customer data shown to others through "
@@ -430,6 +439,11 @@ def title(text: str) -> str:
         else plain
     )
     return _("EXERCISE: %(title)s", title=said) if _mark and not exercise else said
+
+
+def question(field: str, otherwise: str) -> str:
+    """What a document asks in a field."""
+    return _said(f"questions.{field}", otherwise)
 
 
 def document(regime: str) -> str:
