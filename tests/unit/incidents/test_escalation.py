@@ -115,7 +115,17 @@ def test_data_shown_after_the_closing_is_an_alarm_of_its_own(incident: Incident)
 
 
 def test_every_reason_to_page_has_its_words() -> None:
-    reasons = {"leak", "containment_failed", "reopened", "clock_margin", "clock_over", "approval", "answered", "test"}
+    reasons = {
+        "leak",
+        "containment_failed",
+        "trade_suffered",
+        "reopened",
+        "clock_margin",
+        "clock_over",
+        "approval",
+        "answered",
+        "test",
+    }
     assert set(REASONS) == reasons
 
 
