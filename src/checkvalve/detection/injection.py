@@ -24,7 +24,7 @@ SUSPICIOUS: Final = 0.5
 WINDOW: Final = 60  # words judged together, so that a long document does not thin out what stands in it
 GRAM: Final = 4  # code points of a part of a word
 MAX_WORD: Final = 40
-BY_SIGNS: Final = 4.0  # what signs of weight 1 add to the model's logit
+BY_SIGNS: Final = 10.0  # what signs of weight 1 add to the logit: a phrase tells more than the drift of a passage
 BY_HIDING: Final = 2.0  # and what being hidden does: an instruction that no person is meant to see
 MAX_HIDDEN: Final = 20  # places of one text
 _HIDDEN: Final = re.compile(
@@ -89,7 +89,7 @@ def score(text: str) -> Score:
         text = f"{text[: MAX_TEXT // 2]} {text[-MAX_TEXT // 2 :]}"
     whole = _judged(text, 0.0)
     hidden = [_judged(part, BY_HIDING) for part in _hidden(text)]
-    best = max((whole, *hidden), key=lambda s: s.value)
+    best = max((*hidden, whole), key=lambda s: s.value)
     return Score(best.value, (*best.signs, "hidden-text")) if best is not whole else whole
 
 

@@ -28,14 +28,15 @@ def from_finding(db: Connection, seen: Observed, parsed: Event, staff: Staff) ->
     What staff may be shown is logged and is no exposure; what the gateway says of that holds if our own policy agrees.
     """
     listed = parsed.own.get("exposures") or ()
-    allowed = [raw for raw in listed if isinstance(raw, dict) and _allowed(staff, raw)]
-    told = [(raw["allowed"], record) for raw in allowed for record in records(db, seen, parsed, [raw])]
-    staffing.tell(db, seen, told)
-    rest = [raw for raw in listed if not any(raw is one for one in allowed)]
+    allowed = [raw for raw in listed if _allowed(staff, raw)]
+    staffing.tell(db, seen, [(raw["allowed"], record) for raw in allowed for record in records(db, seen, parsed, [raw])])
+    rest = [raw for raw in listed if not _allowed(staff, raw)]
     return [record for record in records(db, seen, parsed, rest) if _insert(db, record)]
 
 
-def _allowed(staff: Staff, raw: dict[str, Any]) -> bool:
+def _allowed(staff: Staff, raw: Any) -> bool:
+    if not isinstance(raw, dict):
+        return False
     category = raw.get("category")
     return isinstance(category, str) and staff.role({"roles": [raw.get("allowed")]}, category) is not None
 
@@ -130,7 +131,8 @@ def from_inference(db: Connection, seen: Observed, parsed: Event, register: Regi
             record = replace(like, subject=e.subject, category=e.category, shown=shown)
             if shown and (role := staff.role(caller, e.category)):
                 allowed.append((role, record))
-            elif _insert(db, record) and shown:
+                continue
+            if _insert(db, record) and shown:
                 fresh.append(record)
             if shown:
                 others[e.subject] = others.get(e.subject, frozenset()) | fingerprints(register.key, text, [e.span])

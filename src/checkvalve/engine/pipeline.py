@@ -519,6 +519,7 @@ class Reducer:
     def _inference(self, db: Connection, seen: Observed, parsed: Event, register: Register, *, act: bool) -> None:
         whole = exposures.from_inference(db, seen, parsed, register, self._staff)
         if whole is not None:
+            sightings.steering(db, seen, parsed)
             cases.absorb(db, whole.exposures, seen.entry, seen.received_ms, act=act)
             fresh = sightings.from_scan(db, whole.findings, whole.like) + mixups.found(db, seen, whole)
             fresh += harvesting.found(db, whole.exposures)

@@ -1,21 +1,24 @@
-"""Sightings and attempts into rows: canaries, live secrets, and what an order kept back."""
+"""Sightings and attempts into rows: canaries, live secrets, what an order kept back, and who tries to steer the model."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, update
 from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite reads it as well
 
+from checkvalve.detection import injection, prompt
 from checkvalve.detection.types import Finding
-from checkvalve.engine import exposures
+from checkvalve.engine import exposures, observe
 from checkvalve.engine.observe import Observed
 from checkvalve.events.event import Event
 from checkvalve.incidents.case import ExposureRecord
 from checkvalve.incidents.sighting import SightingRecord
-from checkvalve.store.schema import attempts, sightings
+from checkvalve.store.schema import attempts, findings, sightings
 
 MAX_LISTED = 100  # of one event
+MAX_READ = 3 * injection.MAX_TEXT  # code points of one request that are looked into for steering
 
 
 def from_finding(db: Connection, seen: Observed, parsed: Event) -> list[SightingRecord]:
@@ -88,6 +91,34 @@ def assign_attempts(db: Connection, records: Iterable[ExposureRecord], incident:
     for r in records:
         key = (attempts.c.inference == r.inference) & (attempts.c.subject == r.subject) & (attempts.c.category == r.category)
         db.execute(update(attempts).where(key).values(incident=incident))
+
+
+def steering(db: Connection, seen: Observed, parsed: Event) -> None:
+    """A finding when a request's newest words, or a document in it, try to steer the model. It opens nothing by itself."""
+    request = parsed.own["inference"].get("request")
+    if not isinstance(request, str):
+        return
+    try:
+        asked = prompt.read(msgspec.json.decode(request))
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return
+    for where, texts in (("what was asked", asked.said[-1:]), ("a document", [d.text for d in asked.documents])):
+        best = injection.strongest(_within(texts, MAX_READ))
+        if injection.suspicious(best):
+            data = {"score": best.value, "signs": list(best.signs), "where": where}
+            row = observe.finding_row(seen, "prompt-injection", "medium", f"{where} tries to steer the model", data)
+            db.execute(upsert(findings).values(**row).on_conflict_do_nothing())
+
+
+def _within(texts: Iterable[str], budget: int) -> list[str]:
+    """The texts as far as they go into a budget of code points."""
+    kept = []
+    for text in texts:
+        if budget <= 0:
+            break
+        kept.append(text)
+        budget -= min(len(text), injection.MAX_TEXT)
+    return kept
 
 
 def _sign(detector: Any, store: Any) -> tuple[str, str] | None:
