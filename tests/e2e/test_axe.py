@@ -18,8 +18,6 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 LOOKS: dict[str, dict[str, Any]] = {
     "desk in light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 800}},
     "telephone in the dark": {"color_scheme": "dark", "viewport": {"width": 360, "height": 740}},
-    "desk in the dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 800}},
-    "telephone in light": {"color_scheme": "light", "viewport": {"width": 360, "height": 740}},
 }
 NO_PAGE = {"/health", "/favicon.ico", "/logout", "/incidents/{id}/tasks/{command}", "/incidents/{id}/approvals/{command}"}
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+from weakref import WeakKeyDictionary
 
 import msgspec
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Engine, func, select
 
 from checkvalve.engine import cases, completeness
 from checkvalve.incidents.assessment import Assessment, assessment
@@ -21,6 +22,9 @@ from checkvalve.regimes.applicability import Profile, applicability
 from checkvalve.regimes.deadline import Place, from_ms, place
 from checkvalve.regimes.law import RegimeError, regimes
 from checkvalve.store.schema import attempts, commands, exposures, findings, notifications, organisation, transitions
+
+SCOPES_KEPT: Final = 32
+_scopes: WeakKeyDictionary[Engine, dict[str, tuple[Any, Scope]]] = WeakKeyDictionary()  # of each database, by case
 
 Entered = TypeVar("Entered", Organisation, Particulars)
 
@@ -62,10 +66,27 @@ def gaps(db: Connection, site: str, since_ms: int, until_ms: int) -> list[str]:
 
 
 def case_scope(db: Connection, incident: Incident) -> Scope:
-    found = case_exposures(db, incident.id)
+    """What left and to whom. Worked out once for what the tables hold: exposures are added, and never changed or taken out."""
     since, until = incident.first_seen_ms, incident.last_seen_ms
     missing = gaps(db, incident.site, since, until)
-    return scope_of(found, since, until, missing, case_attempts(db, incident.id))
+    known = (*_counted(db, incident.id), since, until, *missing)
+    kept = _scopes.setdefault(db.engine, {})
+    before, scope = kept.get(incident.id, (None, None))
+    if scope is None or before != known:
+        found = case_exposures(db, incident.id)
+        scope = scope_of(found, since, until, missing, case_attempts(db, incident.id))
+        kept[incident.id] = (known, scope)
+        for old in list(kept)[:-SCOPES_KEPT]:
+            kept.pop(old, None)
+    return scope
+
+
+def _counted(db: Connection, incident: str) -> tuple[Any, ...]:
+    """How many exposures and attempts a case has, and up to which entry."""
+    shown = (exposures.c.incident == incident) & exposures.c.shown
+    same = exposures.c.inference.in_(select(exposures.c.inference).where(shown).distinct()) & ~exposures.c.shown
+    wanted = ((exposures, shown), (exposures, same), (attempts, attempts.c.incident == incident))
+    return tuple(tuple(db.execute(select(func.count(), func.max(t.c.entry)).where(of)).one()) for t, of in wanted)
 
 
 def measures(db: Connection, incident: str, words: Wording) -> list[Measure]:

@@ -1,6 +1,7 @@
 """Every text of the console that wants a translation: what the source marks with gettext's names, what the templates say."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,10 +26,12 @@ def templates() -> list[Path]:
 
 
 def playbook_texts() -> set[str]:
-    """Names and descriptions of the shipped playbooks and their steps. What a step asks of a person in full is its own text."""
+    """Names and descriptions of the shipped playbooks and their steps, and what most of them ask a person to do."""
     books = [shipped(name) for name in names()]
     steps = {s.name for book in books for s in book.steps.values() if s.type not in ("start", "end")}
-    return steps | {text for book in books for text in (book.name, book.description)} - {""}
+    asked = Counter(c["command"] for book in books for s in book.steps.values() for c in s.commands if c["type"] == "manual")
+    often = {text for text, times in asked.items() if times > len(books) / 2}
+    return steps | often | {text for book in books for text in (book.name, book.description)} - {""}
 
 
 def _of_source() -> Iterator[Text]:

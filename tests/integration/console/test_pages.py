@@ -44,15 +44,10 @@ def test_the_incident_page_answers_what_a_tired_person_asks(home: House) -> None
         "after detection, ",
         "The orders end by themselves ",
         "went through",
-        "\u201d had broken it and was taken back.",
-        "FAILED 0.50 EUR",
-        "wrong total: 0.50 instead of 1.00 EUR taken back: worked 1.00 EUR",
         "What to do next Say when you became aware of the breach.",
         "Enter who the controller and the contact are",
         "Refuse the model to plugin shop-assistant in force, confirmed by the LLM gateway",
         "Block the route /shop-assistant/v1/ask in force, confirmed by the shop",
-        "Isolate the plugin shop-assistant taken back",
-        "taken back, because the checkout failed after this step",
         "2 fields are missing",
         "Who is the controller (name, address, country)?",
     ):
@@ -75,6 +70,14 @@ def test_a_way_out_that_could_not_be_closed_is_said_first_and_what_to_do(fresh: 
         text, now = text_of(person.get(f"/incidents/{incident}").text), text_of(person.get("/").text)
     assert "Is the way out closed? NOT closed No automatic step closed the way out." in text
     assert "What to do next Switch the plugin shop-assistant off yourself: in WordPress, Plugins, Deactivate." in text
+    for said in (
+        "had broken it and was taken back.",
+        "FAILED 0.50 EUR",
+        "wrong total: 0.50 instead of 1.00 EUR taken back: worked 1.00 EUR",
+        "Isolate the plugin shop-assistant taken back",
+        "taken back, because the checkout failed after this step",
+    ):
+        assert said in text, said
     assert "way out: NOT closed" in now and "Containment failed" in now and "Containment under way" not in now
 
 
@@ -123,7 +126,7 @@ def test_the_timeline_can_be_read_by_source_and_from_the_start(home: House) -> N
     shop = text_of(page(home, CASE + "/timeline?source=shop"))
     assert "log-in failed" in shop and "Case opened" not in shop
     assert "exposure(s) seen in an answer" in text_of(page(home, CASE + "/timeline?source=gateway"))
-    assert "Checkout FAILED after" in text_of(page(home, CASE + "/timeline?source=containment"))
+    assert "Checkout worked after" in text_of(page(home, CASE + "/timeline?source=containment"))
 
 
 NOWHERE = """
@@ -155,12 +158,13 @@ def test_a_hundred_thousand_exposures_page_smoothly(fresh: House) -> None:
         db.execute(insert(exposures), many)
     last = f"/exposures?after={10**6 + 399}.150"
     with browser(fresh, "reader") as person:
-        for path in ("", "/exposures", last):
+        for path, seconds in (("", 10), ("", 2), ("/law", 2), ("/timeline", 2), ("/exposures", 2), (last, 2)):
             before = time.process_time()  # what the page costs, however busy the machine is
-            answer = person.get(f"/incidents/{incident}{path}")
+            answer = person.get(f"/incidents/{incident}{path}", timeout=120)
             assert answer.status_code == 200
-            assert time.process_time() - before < 10
+            assert time.process_time() - before < seconds, path
             assert len(answer.content) < 300_000
+            assert path or 'id="confirmed-subjects">100000<' in answer.text
         assert answer.text.count("<tr>") == 101 and 'rel="next"' not in answer.text
 
 
@@ -314,3 +318,33 @@ def test_titles_and_addresses_hold_no_personal_data(home: House) -> None:
     for path in ("/", CASE, CASE + "/timeline", CASE + "/exposures", CASE + "/awareness"):
         found = re.search(r"<title>(.*?)</title>", page(home, path))
         assert found and "customer" not in found[1].lower() and "@" not in found[1]
+
+
+PERSONAL = re.compile(r"customer[:%]|%3a|@|%40|session:|Muster", re.IGNORECASE)
+
+
+def test_addresses_titles_and_the_servers_log_name_nobody(home: House, caplog: pytest.LogCaptureFixture) -> None:
+    """Every page a person can reach by links: what stands in an address is kept by browsers and proxies."""
+    case, seen, caught = f"/incidents/{home.cases()[0]}", set[str](), []
+    left = ["/", case, f"{case}/timeline?source=gateway", "/people", "/holds", "/account"]
+    with caplog.at_level("DEBUG"), browser(home, "owner") as person:
+        while left and len(seen) < 80:
+            path = left.pop()
+            if path in seen:
+                continue
+            seen.add(path)
+            answer = person.get(path)
+            if "html" not in answer.headers.get("content-type", ""):
+                continue
+            html = answer.text
+            found = re.findall(r'(?:href|action|src)="(/[^"#]*)', html)
+            caught += [(path, a) for a in [path, *found] if PERSONAL.search(a)]
+            caught += [(path, t) for t in re.findall(r"<title>(.*?)</title>", html, re.DOTALL) if PERSONAL.search(t)]
+            left += [a.replace("&amp;", "&") for a in found if not a.startswith("/static")]
+    assert len(seen) > 25 and f"{case}/exposures" in seen and f"{case}/drafts/gdpr_art33/edit" in seen
+    assert caught == []
+    assert [
+        r.getMessage()
+        for r in caplog.records
+        if r.name.startswith(("checkvalve", "uvicorn")) and PERSONAL.search(r.getMessage())
+    ] == []
