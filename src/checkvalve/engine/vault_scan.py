@@ -67,14 +67,14 @@ def take_in(vault: Vault, now_ms: int, told: Told | None, ours: Ours | None = No
     described = vault.description()
     states = vault.states()
     done = {s.id for s in states} | set(vault.refused())
-    known = {(v.component, v.tree): v for s in states for v in s.versions}
+    known = {(v.component, v.tree): v for s in states for v in s.versions if v.tree}
     results = []
     with vault.index() as index:
         for arrived, commit in _commits(vault, now_ms, done, ours):
             parts = ours.parts if ours is not None and commit is ours.commit else {}
             taking = _Taking(vault=vault, index=index, described=described, told=told, parts=parts)
             results.append(_accept(taking, known, commit, min(arrived, now_ms)))
-            known |= {(v.component, v.tree): v for s in results if s.signed for v in s.signed.versions}
+            known |= {(v.component, v.tree): v for s in results if s.signed for v in s.signed.versions if v.tree}
     return results
 
 

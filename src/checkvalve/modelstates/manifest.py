@@ -39,7 +39,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     component: str
     kind: Kind
     snapshot: str  # restic snapshot id, 64 hex digits
-    tree: str  # restic's digest of its directory tree
+    tree: str  # restic's digest of its directory tree; "" where it was not asked for
     digest: str
     tokenizer: str
     files: tuple[File, ...]

@@ -31,7 +31,7 @@ def test_three_shops_back_up_at_once_and_none_opens_anothers_repository(shops: l
         mine, other = targets[0].repository("docs"), targets[1].repository("docs")
         login, _, _ = mine.location.rpartition("@")
         other_server = Repository(
-            location=mine.location.rpartition("@")[0] + "@" + other.location.rpartition("@")[2],
+            location=f"{login}@{other.location.rpartition('@')[2]}",
             password_file=mine.password_file,
         )
         with pytest.raises(ResticError) as refused:

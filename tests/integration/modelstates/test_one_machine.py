@@ -38,7 +38,8 @@ def test_what_is_read_beside_the_backup_is_what_the_repository_holds(
 ) -> None:
     docs.write("docs/more/leak.jsonl.gz", gzip.compress(f'{{"mail": "{ANNA["email"]}"}}\n'.encode()))
     with monkeypatch.context() as only:
-        only.setattr(Repository, "contents", lambda *_: pytest.fail("the repository was read"))
+        for reading in ("contents", "listed"):
+            only.setattr(Repository, reading, lambda *_: pytest.fail("the repository was read"))
         first = snapshot(docs)
         docs.write("docs/faq.txt", "Refunds take 30 days.\n")
         second = snapshot(docs)
