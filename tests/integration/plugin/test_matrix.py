@@ -1,6 +1,9 @@
 """Every public surface of a plugin under every width of isolation: attacked, and closed; and the checkout, by buying."""
 
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
@@ -89,3 +92,50 @@ def test_its_own_way_to_pay_stays_but_everywhere(isolated: Shop, request: pytest
                 shopper.checkout(payment="manysided")
         else:
             assert shopper.checkout(payment="manysided").status in ("processing", "completed")
+
+
+def buy(shop: Shop, product: int, turn: int) -> None:
+    classic = turn % 2 == 1
+    with Shopper(shop.site.url, by="cookie" if classic else "token") as shopper:
+        if classic:
+            shopper.classic(product)
+        else:
+            shopper.add(product)
+            shopper.checkout()
+
+
+def test_customers_who_buy_meanwhile_notice_neither_a_step_nor_its_end(fortress: Shop) -> None:
+    """Four of them, without a pause, by the Store API and the classic form, through every width and back."""
+    product = int(fortress.site.php("echo wc_get_product_id_by_sku('course');"))
+    over, bought, failed = threading.Event(), list[int](), list[str]()
+
+    def customer(turn: int) -> None:
+        while not over.is_set():
+            try:
+                buy(fortress, product, turn)
+                bought.append(turn)
+            except (ShopError, httpx2.HTTPError) as error:
+                failed.append(str(error))
+            turn += 1
+
+    def more(count: int) -> None:
+        """Wait until so many more have bought, or one has failed."""
+        enough, end = len(bought) + count, time.monotonic() + 120
+        while len(bought) < enough and not failed:
+            assert time.monotonic() < end, "nobody buys"
+            time.sleep(0.05)
+
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(4):
+            pool.submit(customer, number)
+        try:
+            for mode in MODES:
+                order = fortress.core.order("isolate_plugin", {"plugin": "manysided", "mode": mode})
+                assert give(fortress, order)[0][0] == "done"
+                more(4)
+                assert give(fortress, fortress.core.order("release", {"jti": jti(order)}))[0][0] == "done"
+                more(4)
+        finally:
+            over.set()
+    assert failed == []
+    assert len(bought) >= 24
