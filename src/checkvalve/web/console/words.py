@@ -441,6 +441,13 @@ def title(text: str) -> str:
     return _("EXERCISE: %(title)s", title=said) if _mark and not exercise else said
 
 
+def time_left(hours: float) -> str:
+    """Of a clock, as the documents say it."""
+    return wording(spoken()).say(
+        "labels.late" if hours < 0 else "labels.left", hours=format_decimal(abs(hours), "0.0", locale=spoken())
+    )
+
+
 def question(field: str, otherwise: str) -> str:
     """What a document asks in a field."""
     return _said(f"questions.{field}", otherwise)
