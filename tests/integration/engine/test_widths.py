@@ -35,17 +35,19 @@ def state(tmp_path: Path) -> Iterator[State]:
 
 
 def case(plugin: str | None) -> Incident:
-    times = dict.fromkeys(("opened_ms", "first_seen_ms", "detected_ms", "last_seen_ms"), NOW)
     return Incident(
         id="INC-2026-0001",
         site=SITE,
         title="",
         status="containment",
         severity="high",
+        opened_ms=NOW,
+        first_seen_ms=NOW,
+        detected_ms=NOW,
+        last_seen_ms=NOW,
         plugin=plugin,
         route=None,
         model=None,
-        **times,
     )
 
 
