@@ -68,6 +68,22 @@ def test_the_pages_fit_their_screen(home: House, page: Page) -> None:
         assert page.viewport_size and wide <= page.viewport_size["width"], path
 
 
+@pytest.mark.parametrize("lang", ["de", "fr"])
+def test_longer_languages_fit_a_telephone(home: House, chromium: Browser, lang: str) -> None:
+    case = f"/incidents/{home.cases()[0]}"
+    home.core.accounts.set_language("speaker", lang)
+    with chromium.new_context(java_script_enabled=False, viewport={"width": 360, "height": 740}) as context:
+        page = context.new_page()
+        page.goto(home.url + "/login")
+        page.locator("#name").fill("speaker")
+        page.locator("#password").fill(PASSWORD)
+        page.locator("main button").click()
+        for path in (case, f"{case}/timeline", f"{case}/law", f"{case}/drafts/gdpr_art33/edit", "/people", "/account"):
+            page.goto(home.url + path)
+            assert page.locator("html").get_attribute("lang") == lang
+            assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+
+
 def test_the_first_screen_of_a_desk_answers_the_four_questions(home: House, chromium: Browser) -> None:
     with chromium.new_context(java_script_enabled=False, viewport={"width": 1280, "height": 800}) as context:
         page = context.new_page()

@@ -17,8 +17,11 @@ TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def _plain(value: Any) -> Any:
-    """Names come from shops that may be hostile. Markup is what our own macros made of them."""
-    return TURNING.sub("\ufffd", value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    """Names come from shops that may be hostile; a translated sentence is markup that holds them."""
+    if not isinstance(value, str) or TURNING.search(value) is None:
+        return value
+    plain = TURNING.sub("\ufffd", value)
+    return Markup(plain) if isinstance(value, Markup) else plain  # noqa: S704 # was markup before
 
 
 @cache
