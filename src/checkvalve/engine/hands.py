@@ -161,7 +161,7 @@ class Hands:
     async def _deliver(self, command: Any, jti: str) -> Outcome | Again:
         order = self._orders.get(jti)
         if order.expires_ms <= self._now_ms():
-            return _outcome(command, "expired", "the order expired before it could be carried out")
+            return _outcome(command, "expired", "the order expired before it could be carried out", {"reached": "no"})
         if order.hand == "gateway":
             return await self._await_report(command, jti, "gateway", GATEWAY_SECONDS)
         if order.hand == "webserver":

@@ -31,6 +31,7 @@ def play(
         answers[run.waiting] = status = next(statuses)
         asked = next(c for c in given_out if c.id == run.waiting)
         data = {"closed": "yes" if status == "done" else "no"} if asked.kind == "verify_closed" else {}
+        data |= {"reached": "no"} if status == "expired" else {}
         outcome = Outcome(command=run.waiting, status=status, data=data)  # type: ignore[arg-type]
         run, commands = interpreter.advance(playbook, run, outcome)
         given_out += commands
@@ -86,6 +87,11 @@ def test_data_shown_again_has_the_plugin_isolated_though_the_route_is_closed() -
 
 def test_only_widths_that_the_checkout_bears_are_tried_and_then_a_person() -> None:
     _, commands, _ = play(scripted(c6="failed", c9="failed"), variables=KNOWN | {"wider": None, "widest": None})
+    assert widths(commands) == ["surface"] and told(commands)[-2:] == ["manual", "manual"]
+
+
+def test_a_shop_that_is_away_for_a_whole_order_is_not_waited_for_once_more() -> None:
+    _, commands, _ = play(scripted(c6="failed", c7="expired"))
     assert widths(commands) == ["surface"] and told(commands)[-2:] == ["manual", "manual"]
 
 
@@ -225,9 +231,8 @@ def bent(change: Any) -> Playbook:
 
 def test_a_cycle_with_a_way_out_ends_even_if_the_way_out_is_never_taken() -> None:
     def retry_for_ever(body: dict[str, Any]) -> None:
-        body["workflow"]["action--0a3581fc-e6de-55f4-b06e-a459483da5b5"]["on_failure"] = (
-            "action--0a3581fc-e6de-55f4-b06e-a459483da5b5"
-        )
+        isolate = "action--0a3581fc-e6de-55f4-b06e-a459483da5b5"
+        body["workflow"][body["workflow"][isolate]["on_failure"]]["on_true"] = isolate
 
     run, commands, _ = play(iter(["failed"] * 2000), bent(retry_for_ever))
     assert run.done
