@@ -6,7 +6,7 @@ import pytest
 from tests.unit.web.test_present import HOUR, INCIDENT, NOW, ORDER, command
 
 from checkvalve.engine.views import Case, CaseFile, CommandRow, Draft, OrderRow, Overview, SensorHealth, Shop
-from checkvalve.incidents.case import Incident
+from checkvalve.incidents.case import Choice, Incident
 from checkvalve.incidents.scope import scope_of
 from checkvalve.web.console import answers, present
 
@@ -104,8 +104,18 @@ def test_the_draft_asks_for_the_organisation_until_it_has_it() -> None:
     lacks = {"fields": [{"id": "contact", "status": "missing"}]}
     draft = Draft(regime="gdpr_art33", version=1, created_ms=NOW, complete=False, data=lacks)
     aware = replace(CONTAINED, aware_ms=NOW)
-    assert [s.label for s in steps(file(aware, draft=draft))] == ["Organisation"]
-    assert steps(file(aware, draft=replace(draft, data={"fields": []}))) == []
+    assert [s.label for s in steps(file(aware, draft=draft))] == ["Organisation", "Decide \u2026"]
+    assert [s.label for s in steps(file(aware, draft=replace(draft, data={"fields": []})))] == ["Decide \u2026"]
+
+
+def test_the_controller_is_asked_for_a_decision_until_there_is_one() -> None:
+    draft = Draft(regime="gdpr_art33", version=1, created_ms=NOW, complete=True, data={"fields": []})
+    aware = replace(CONTAINED, aware_ms=NOW)
+    (asked,) = steps(file(aware, draft=draft))
+    assert (asked.path, asked.may) == ("drafts/gdpr_art33/decision", frozenset({"controller"}))
+    said = Choice(regime="gdpr_art33", notify=False, reason="No risk.", at_ms=NOW, by="user:owner", entry=1)
+    assert steps(file(replace(aware, choices=(said,)), draft=draft)) == []
+    assert steps(file(aware, draft=replace(draft, regime="host_request"))) == [], "no law asks for it"
 
 
 def test_reasons_for_a_delay_are_asked_for_once() -> None:
