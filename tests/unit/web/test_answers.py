@@ -1,6 +1,7 @@
 """The four questions of the first minute: never answered better than what is known now."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.unit.web.test_present import HOUR, INCIDENT, NOW, ORDER, command
@@ -153,3 +154,40 @@ def test_a_gateway_that_has_been_silent_for_long_is_not_green() -> None:
     assert present.sensor_state(SENSOR, None, False, NOW + HOUR)[0] == "good"
     tone, said = present.sensor_state(SENSOR, None, False, NOW + 2 * HOUR)
     assert tone == "warn" and "or it is not running" in said
+
+
+SOLD = {"since_ms": NOW - 600_000, "until_ms": NOW - 20_000, "taken": 2, "failed": 0, "answers": 3, "broken": 0}
+NO_LOSS = {"fewest": None, "most": None, "because": "not enough history"}
+NO_DELAY = {"fewest": 0, "most": 0, "because": "late"}
+
+
+def report(state: str | None, **changes: Any) -> dict[str, Any]:
+    seen = None if state is None else {**SOLD, "state": state, "why": "2 orders went through, 30.0 are usual"}
+    return {"step": None, "watch": seen, "lost": NO_LOSS, "delayed": NO_DELAY, **changes}
+
+
+@pytest.mark.parametrize(
+    ("state", "tone"),
+    [
+        *(("fallen", "bad"), ("failing", "bad"), ("usual", "good")),
+        *(("too_few", "wait"), ("no_history", "wait"), ("not_heard", "wait"), (None, "off")),
+    ],
+)
+def test_whether_customers_buy_is_never_better_than_what_is_known(state: str | None, tone: str) -> None:
+    assert answers.trade(report(state), NOW).tone == tone
+
+
+def test_sales_that_fall_say_so_with_the_numbers_and_what_it_has_cost() -> None:
+    cost = {
+        "lost": {"fewest": 12, "most": 41, "because": "30 are usual"},
+        "delayed": {"fewest": 1, "most": 3, "because": "late"},
+    }
+    said = answers.trade(report("fallen", **cost), NOW)
+    assert said.head == "NOT as usual"
+    for part in ("2 orders went through", "Orders lost so far: 12 to 41", "Delayed: 1 to 3"):
+        assert part in said.said
+    assert "Orders lost" not in answers.trade(report("no_history"), NOW).said  # nobody can say
+
+
+def test_without_a_step_in_the_shop_nothing_is_asked_of_its_sales() -> None:
+    assert (answers.trade(None, NOW).tone, answers.trade(None, NOW).said) == ("wait", "")
