@@ -133,3 +133,24 @@ def test_who_has_logged_out_sees_nothing(home: House, page: Page) -> None:
     page.get_by_role("button", name="Log out").click()
     page.goto(f"{home.url}/incidents/{home.cases()[0]}")
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+
+
+def test_the_case_renews_itself_in_place(home: House, chromium: Browser) -> None:
+    """With scripts: the text is new, the page is the same one, what has the focus keeps it, and the policy lets it."""
+    with chromium.new_context(viewport={"width": 1280, "height": 800}) as context:
+        page, complaints = context.new_page(), list[str]()
+        page.on("console", lambda message: complaints.append(message.text))
+        log_in(page, home, "owner", at=f"/incidents/{home.cases()[0]}")
+        expect(page.get_by_text(re.compile(r"This page renews itself every \d+ seconds"))).to_be_visible()
+        link = page.get_by_role("link", name="All clocks, severity, which law applies, cost")
+        link.focus()
+        page.evaluate("window.sameDocument = true; document.querySelector('h1').textContent = 'old'")
+        page.evaluate("renew()")
+        expect(page.locator("h1")).to_contain_text("Customer data shown to others")
+        expect(link).to_be_focused()
+        expect(page.get_by_text(re.compile(r"This page renews itself every \d+ seconds"))).to_be_visible()
+        assert page.evaluate("window.sameDocument")
+        assert [c for c in complaints if "Content Security Policy" in c] == []
+        context.clear_cookies()
+        page.evaluate("renew()")
+        expect(page.get_by_role("heading", name="Log in")).to_be_visible()

@@ -186,3 +186,12 @@ def test_whatever_the_rota_paging_ends_and_never_goes_down_a_rung(waits: list[in
     rungs = [p.rung for _, p in play(rota, 400, reached=reached)]
     assert rungs == sorted(rungs)
     assert len(rungs) == len(waits) + 1 + repeats
+
+
+def test_who_stands_in_is_paged_for_who_is_away() -> None:
+    span = (START - HOUR_MS, START + HOUR_MS)
+    covered = replace(ROTA, away={"first": ((*span, "second"),)})
+    assert covered.present(0, START) == ("second",)
+    assert covered.present(0, START + HOUR_MS) == ROTA.rungs[0].contacts
+    both = replace(ROTA, away={"first": ((*span, "second"),), "second": ((*span, "first"),)})
+    assert both.present(0, START) == (), "two who stand in for each other and are away reach nobody: the next rung is called"
