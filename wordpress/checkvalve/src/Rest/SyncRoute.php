@@ -50,10 +50,11 @@ final class SyncRoute {
 		}
 		Flusher::note_sync( $now );
 		$applied = $this->desk->take( $orders, $now );
-		if ( ! in_array( 'done', array_column( $applied, 'status' ), true ) ) { // chores can wait while core waits for what it ordered
+		$pushed  = in_array( 'done', array_column( $applied, 'status' ), true );
+		if ( ! $pushed ) { // chores, and all but one batch of events, can wait while core waits for what it ordered
 			$this->upkeep->portion( $now + self::SECONDS );
 		}
-		$sent = $this->flusher->flush( self::SECONDS, 3 );
+		$sent = $this->flusher->flush( $pushed ? 0 : self::SECONDS, 3 );
 		return Answer::ok( array( 'applied' => $applied, 'outbox' => array( 'pending' => $this->outbox->pending(), 'sent' => $sent ), 'kept' => KeptRequests::due( OrderTable::isolated() ) ) );
 	}
 
