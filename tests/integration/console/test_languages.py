@@ -153,8 +153,8 @@ def test_whoever_is_not_known_yet_is_answered_as_the_browser_asks(home: House) -
     assert "Name, Passwort oder Code ist falsch." in wrong.text
 
 
-def test_a_language_is_chosen_and_kept(fresh: House) -> None:
-    with browser(fresh, "reader") as person:
+def test_a_language_is_chosen_and_kept(home: House) -> None:
+    with browser(home, "reader") as person:
         assert person.post("/account", data={"lang": "de"}).status_code == 303
         assert "Sprache der Konsole" in person.get("/account").text
         assert person.post("/account", data={"lang": "xx"}).status_code == 303
