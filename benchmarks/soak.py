@@ -9,11 +9,13 @@ legal clock; the log verifies, and digested anew from empty it gives the same ca
 
 import argparse
 import asyncio
+import contextlib
 import os
 import random
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -52,7 +54,7 @@ START: Final = "2026-01-01T08:00:00Z"
 YEAR_MS: Final = 365 * DAY_MS
 AFTER_DAYS: Final = 60
 LONGEST_S: Final = 1.2  # from the beginning of an incident to the kill, at most
-PATIENCE_S: Final = 120.0  # for one incident
+PATIENCE_S: Final = 300.0  # for a start or an end of core, and for an incident
 ENDED: Final = ("done", "failed", "refused", "timeout", "skipped", "cancelled")
 
 
@@ -95,6 +97,7 @@ class Outbox(Wire):
             out.write(self.waiting[-1] + b"\n")
 
     def restore(self) -> None:
+        """Once core has started: before, it may not have digested all that it has."""
         self.next = self.core.ingest.next_sequence(self.keyid)
         self.waiting = lines(self.file)[self.next - 1 :]
 
@@ -149,7 +152,6 @@ class Year:
             keyid, key = f"{kind}.{site}", Ed25519PrivateKey.from_private_bytes(secret)
             file = self.directory / f"{keyid}.outbox"
             made.append(Outbox(core=self.core, keyid=keyid, key=key, new_nonce=lambda: os.urandom(12).hex(), file=file))
-            made[-1].restore()
         return made[0], made[1]
 
     def lives(self, site: str) -> World:
@@ -162,6 +164,8 @@ class Year:
             await self.hands.sync(
                 Shop(site=site, rest_url=""), self.core.orders.in_force(site, "wordpress", self.core.now_ms())
             )
+            assert isinstance(shop.wire, Outbox)
+            shop.wire.restore()
             await shop.wire.send()
 
     async def rest(self) -> None:
@@ -180,6 +184,7 @@ class Year:
         shop.ways, shop.shut, shop.checkout_closed, shop.traffic = scenario.ways, set(), False, 1.0
         self.hands.shop = shop
         gateway = GatewayInMemory(shop, gateway_wire, self.directory / f"gateway-{site}", shop.wire.key)
+        gateway_wire.restore()
         await gateway_wire.send()
         await gateway.poll()
         chance, players = self.wanted.chance("chance", number), Scripted(good=good)
@@ -250,7 +255,7 @@ def lived(wanted: Wanted, directory: Path) -> int:
             raise SystemExit(f"the shops could not be made; see {directory}/core.log")
     left, chance, killed = Counter(wanted.kills()), wanted.chance("moments"), 0
     for _ in range(wanted.crashes + 1):
-        with _process(wanted, directory, "--live") as child:
+        with _process(wanted, directory, "--live") as child, _watched(child, PATIENCE_S * wanted.incidents):
             assert child.stdout is not None
             for said in child.stdout:
                 words = said.decode().split()
@@ -270,6 +275,17 @@ def lived(wanted: Wanted, directory: Path) -> int:
         if code != -9:
             raise SystemExit(f"core ended by itself with {code}; see {directory}/core.log")
     raise SystemExit("core was killed more often than was wanted")
+
+
+@contextlib.contextmanager
+def _watched(child: subprocess.Popen[bytes], seconds: float) -> Iterator[None]:
+    """A core that hangs is ended, and counts as one that could not go on."""
+    timer = threading.Timer(seconds, child.terminate)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _process(wanted: Wanted, directory: Path, how: str) -> subprocess.Popen[bytes]:

@@ -4,6 +4,7 @@ Both speak the wire's forms to a real core: signed batches of events, signed con
 orders in the real `gateway.control` and looks for people's data with the real scanner; the shop takes what orders close.
 """
 
+import asyncio
 import base64
 import random
 from collections.abc import Callable, Sequence
@@ -44,6 +45,7 @@ class Wire:
     new_nonce: Callable[[], str]
     next: int = 1
     waiting: list[bytes] = field(default_factory=list)
+    _sending: asyncio.Lock = field(default_factory=asyncio.Lock)  # two at once would count a batch twice
 
     def note(self, class_uid: int, activity_id: int, own: dict[str, Any], at_ms: int, **attributes: Any) -> None:
         """Put an event where it waits to be sent."""
@@ -60,6 +62,10 @@ class Wire:
 
     async def send(self) -> None:
         """Everything that waits, in batches; returns once it is digested."""
+        async with self._sending:
+            await self._send()
+
+    async def _send(self) -> None:
         while batch := self.waiting[:BATCH]:
             body = b"\n".join(batch) + b"\n"
             headers = {

@@ -1,4 +1,4 @@
-"""Six incidents of three shops in a year, core killed twice: all is accounted for. The whole year: benchmarks/soak.py."""
+"""Four incidents of two shops in a year, core killed twice: all is accounted for. The whole year: benchmarks/soak.py."""
 
 from pathlib import Path
 
@@ -6,11 +6,11 @@ from benchmarks.soak import Wanted, audit, lines, lived
 
 
 def test_a_year_with_crashes_ends_with_everything_accounted_for(tmp_path: Path) -> None:
-    wanted = Wanted(incidents=6, shops=3, crashes=2)
+    wanted = Wanted(incidents=4, shops=2, crashes=2)
     assert lived(wanted, tmp_path) == 2, "it was killed, not ended"
     counted, flaws = audit(wanted, tmp_path)
     assert flaws == []
-    assert counted["cases"] >= 6 and counted["clocks_met"] > 0 and counted["clocks_over"] > 0, "good and bad players"
+    assert counted["cases"] >= 4 and counted["clocks_met"] > 0 and counted["clocks_over"] > 0, "good and bad players"
     assert counted["orders"] > 0 and counted["pages"] > 0
 
     file = next(f for f in tmp_path.glob("wp.*.outbox") if lines(f))
