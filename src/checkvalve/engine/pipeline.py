@@ -523,6 +523,7 @@ class Reducer:
             cases.absorb(db, whole.exposures, seen.entry, seen.received_ms, act=act)
             fresh = sightings.from_scan(db, whole.findings, whole.like) + mixups.found(db, seen, whole)
             fresh += harvesting.found(db, whole.exposures)
+            fresh += harvesting.refused(db, whole.like, parsed.own["inference"].get("outcome"))
             mixups.remember(db, whole)
             cases.sight(db, fresh, seen.entry, seen.received_ms, act=act)
 
