@@ -49,19 +49,18 @@ def test_a_role_is_believed_of_nobody_else(stack: Stack) -> None:
     now = int(time.time())
     claims = {"site": stack.site, "plugin": stack.plugin, "roles": roles, "iat": now, "exp": now + 60}
     forged = jws.sign(claims, typ="checkvalve-context+jws", kid=stack.shop.keyid, key=Ed25519PrivateKey.generate())
-    for number, (headers, more) in enumerate(
-        (
-            (stack.context(session="1" * 32, roles=["customer"]), {"roles": roles}),
-            ({**stack.context(session="2" * 32), "Checkvalve-Roles": "shop_manager"}, {"metadata": {"roles": roles}}),
-            ({"Checkvalve-Context": forged}, {}),
-            (stack.context(session="4" * 32, roles=roles, exp=now - 1), {}),
-            (stack.context(session="5" * 32, roles="shop_manager"), {}),
-        )
-    ):
+    own = stack.plugin  # each in the name of another: a leak closes the model to the plugin it went through
+    claimed: list[tuple[dict[str, str], dict[str, Any]]] = [
+        (stack.context(plugin=f"{own}-1", session="1" * 32, roles=["customer"]), {"roles": roles}),
+        (stack.context(plugin=f"{own}-2", session="2" * 32) | {"Checkvalve-Roles": "shop_manager"}, {"user": "shop_manager"}),
+        (stack.context(plugin=f"{own}-3", session="3" * 32, roles="shop_manager"), {}),
+        ({"Checkvalve-Context": forged}, {}),
+        (stack.context(plugin=f"{own}-4", session="4" * 32, roles=roles, exp=now - 1), {}),
+    ]
+    for headers, more in claimed:
         asked(stack, ANSWER, headers, **more)
-        recipients = {recipient for _, _, recipient in stack.exposures()}
-        assert recipients, number
-    assert {f"session:{n * 32}" for n in "125"} | {"anonymous"} == recipients
+    recipients = {recipient for _, _, recipient in stack.exposures()}
+    assert recipients == {*(f"session:{n * 32}" for n in "123"), "anonymous"}
     assert findings(stack, "staff-view") == []
 
 
