@@ -90,7 +90,7 @@ class Blobs:
         if not fits or (size and len(text) > size):
             yield from self._end_of_lines()
             size = 0
-        if _GROUP.fullmatch(text) and (size or (len(text) >= 4 and _looks_encoded(text))):
+        if _GROUP.fullmatch(text) and (size or _looks_grouped(text)):
             self._by_line = by_line if len(self.lines) == 1 else self._by_line
             self.lines.append((text, start, end))
             if len(text) < size:
@@ -113,7 +113,11 @@ class Blobs:
 
 def may_be_part(clear: str) -> bool:
     """Whether a piece may be encoded text, or one of the numbers that are."""
-    return (len(clear) >= 4 and _looks_encoded(clear)) or (len(clear) <= MAX_CODE and _CODE.fullmatch(clear) is not None)
+    return (
+        (len(clear) >= 8 and _looks_encoded(clear))
+        or _looks_grouped(clear)
+        or (len(clear) <= MAX_CODE and _CODE.fullmatch(clear) is not None)
+    )
 
 
 def _raw(piece: "Piece", clear_index: int) -> int:
@@ -134,6 +138,11 @@ def _raw(piece: "Piece", clear_index: int) -> int:
 def _looks_encoded(text: str) -> bool:
     """Words of a language have no digits or capitals inside; encoded text nearly always has."""
     return len(text) >= 16 or any(c.isdigit() for c in text) or any(c.isupper() for c in text[1:])
+
+
+def _looks_grouped(text: str) -> bool:
+    """The same of a short group: digits and letters, or capitals inside."""
+    return 4 <= len(text) < 8 and _looks_encoded(text) and not text.isdigit() and not text.isupper() and text.isascii()
 
 
 def decoded(text: str) -> str:

@@ -25,6 +25,7 @@ MAX_CHAIN: Final = 40  # fragments kept in mind
 MAX_REMEMBERED: Final = 12  # of them, from one answer to the next
 MAX_TOKENS: Final = 4  # between blanks, in text that stands alone
 MAX_ATOMS: Final = 32  # parts of words that are joined
+MAX_PROSE: Final = 2
 MAX_WORD: Final = 24  # code points of a word that is put together
 MAX_ADDRESS: Final = 80
 MAX_DOMAIN: Final = 24  # fragments of what stands behind an @
@@ -98,13 +99,16 @@ OPEN: Final = Joint(True, "", "", True, begins=True)
 class Fragments:
     """To be given each word that something else than a blank stands before."""
 
-    __slots__ = ("_cued", "_mail", "_opening", "_phone", "_register", "_strong", "_whole", "since")
+    __slots__ = ("_cued", "_mail", "_opening", "_phone", "_prose", "_register", "_short", "_strong", "_whole", "since")
 
     def __init__(self, register: Register, before: Sequence[Fragment] = ()) -> None:
         """`before`: the fragments of the answers before, see `remembered`."""
         self._register = register
         self._whole: deque[Fragment] = deque(before, maxlen=MAX_CHAIN)
         self._strong: deque[Fragment] = deque((f for f in before if f.said), maxlen=MAX_CHAIN)
+        # The ends of the last sentences: what is set apart may go on one; most never are.
+        self._prose: deque[tuple[list[Word], Joint, Joint]] = deque(maxlen=MAX_PROSE)
+        self._short = False  # what stands between the last breaks
         self._opening = OPEN
         self._cued = False  # a part was announced
         self._mail = MAX_DOMAIN if any("@" in f.last for f in before) else 0  # fragments to come that may end an address
@@ -114,6 +118,7 @@ class Fragments:
     @property
     def remembered(self) -> tuple[Fragment, ...]:
         """What the next answer may go on. All of it counts as set apart."""
+        self._remember_prose()
         return tuple(f._replace(start=0, end=0, said=True) for f in list(self._whole)[-MAX_REMEMBERED:])
 
     def word(self, word: Word, number: int, left: Sequence[Word]) -> Iterable[Match]:
@@ -145,14 +150,19 @@ class Fragments:
             tokens += word.before == " "
         self._phone = self._phone or bool(kinds & Kind.PHONE)
         named = self._cued or bool(kinds & Kind.PART)
+        short = tokens - (words[0].before == " ") < MAX_TOKENS
+        after_short, self._short = self._short, short
+        if not (named or short or opening.strong):
+            self._prose.append((words[-MAX_WORDS:], opening, closing))
+            return
         if named:
             parts = list(self._said(words, closing))
-        elif tokens - (words[0].before == " ") < MAX_TOKENS:
+        elif short:
             strong = opening.strong or closing.strong
-            parts = [] if closing.keyed or _counts(words) else [(words, strong, True)]
+            parts = [] if closing.keyed or _counts(words) else [(words, strong, strong or after_short)]
         else:
-            parts = [(words[:MAX_WORDS], False, True)] if opening.strong else []
-            parts.append((words[-MAX_WORDS:], False, False))
+            parts = [(words[:MAX_WORDS], False, True), (words[-MAX_WORDS:], False, False)]
+        self._remember_prose()
         for part, strong, fresh in parts:
             said = opening.begins or opening.keyed or (strong and named)
             fragment = _fragment(part, words, opening, closing, said=said)
@@ -162,6 +172,11 @@ class Fragments:
             self._mail = MAX_DOMAIN if "@" in fragment.last else self._mail - 1 if self._mail else 0
             if strong:
                 self._strong.append(fragment)
+
+    def _remember_prose(self) -> None:
+        for words, opening, closing in self._prose:
+            self._whole.append(_fragment(words, words, opening, closing, said=opening.begins))
+        self._prose.clear()
 
     def _said(self, words: list[Word], closing: Joint) -> Iterator[tuple[list[Word], bool, bool]]:
         """What of some words is named as a part of something: (words, whether it is, True)."""
@@ -198,8 +213,9 @@ class Fragments:
                 chains.append(list(self._strong))
             chains += [whole[:-skipped] for skipped in range(1, min(SKIPPED, len(whole)))]
         for chain in chains:
+            figures = new.leading and chain[-1].trailing and (chain is whole or not _figures_between(chain[-1], whole))
             for reading in (
-                self._phones(chain, new) if new.leading and chain[-1].trailing else (),
+                self._phones(chain, new) if figures else (),
                 self._addresses(chain, new) if mail or self._mail else (),
                 self._phrases(chain, new) if self._may_meet(chain, new, alone) else (),
             ):
@@ -289,6 +305,16 @@ class Fragments:
     def _match(self, owners: tuple[Owner, ...], start: int, new: Fragment) -> Iterator[Match]:
         if owners:
             yield Match(owners, min(start, new.start), new.end, "split")
+
+
+def _figures_between(last: Fragment, whole: Sequence[Fragment]) -> bool:
+    """Whether digits stand behind a fragment: no number is made past others."""
+    for f in reversed(whole):
+        if f is last:
+            return False
+        if f.trailing or f.leading:
+            return True
+    return False
 
 
 def _counts(words: Sequence[Word]) -> bool:

@@ -135,6 +135,21 @@ FRAGMENTS = st.sampled_from(
             "**",
             "61 6e 6e 61 20 53 63 68 6d 69 64 74",
         ),
+        *(
+            '"An',
+            '" + "',
+            "midt",
+            '"',
+            "first half: ",
+            "then ",
+            "- [x] ",
+            "| 1 | ",
+            "seven ",
+            "twenty-",
+            "double ",
+            "Шмидт",
+            "chr(64)",
+        ),
     ]
 )
 
@@ -188,6 +203,15 @@ class CountingRegister(Register):
         "\u0430 ",
         "order 1, ",
         "ae1 ",
+        "'a' + ",
+        "'a@' + ",
+        "- a\n",
+        "part a, ",
+        "seven ",
+        "twenty double ",
+        "\u043a\u0443\u0445@\u043a\u0443\u0445 ",
+        "aB1c ",
+        "chr(65) ",
     ],
 )
 def test_hostile_text_takes_linear_time(unit: str) -> None:
