@@ -1,7 +1,8 @@
 """How much registered data is found, plain and disguised, and how often ordinary talk is mistaken for a leak.
 
-`python -m benchmarks.detection --json`. The text is synthetic and seeded (benchmarks/detection_text.py). Also measured: what
-a second of text costs against 1,000 and against 100,000 registered people.
+`python -m benchmarks.detection --json`. The text is synthetic and seeded (benchmarks/detection_text.py; disguises in many
+variations: benchmarks/disguises.py). Also measured: what a second of text costs against 1,000 and against 100,000 registered
+people.
 """
 
 import argparse
@@ -12,9 +13,10 @@ from typing import Any
 
 import msgspec
 from benchmarks.detection_text import Case, Person, disguised, ordinary, people, plain
+from benchmarks.disguises import varied
 from benchmarks.report import machine
 
-from checkvalve.detection.inference import Inference, judge
+from checkvalve.detection.inference import Inference, Memory, judge
 from checkvalve.detection.register import Register
 from checkvalve.events.pseudonym import identifiers
 
@@ -31,8 +33,8 @@ def register_of(crowd: list[Person]) -> Register:
     return register
 
 
-def judged(case: Case, register: Register) -> dict[str, Any]:
-    return judge(msgspec.convert(case.inference, Inference), register, 0)
+def judged(case: Case, register: Register, memory: Memory | None = None) -> dict[str, Any]:
+    return judge(msgspec.convert(case.inference, Inference), register, 0, memory)
 
 
 class Table:
@@ -45,8 +47,8 @@ class Table:
         self.misses: list[str] = []
         self.false: list[str] = []
 
-    def add(self, case: Case) -> None:
-        result = judged(case, self._register)
+    def add(self, case: Case, memory: Memory | None = None) -> None:
+        result = judged(case, self._register, memory)
         seen = {(e["subject"], e["category"]) for e in result["exposures"]}
         subjects = {ref for ref, _ in case.truth}
         counts = self.counts[case.kind]
@@ -65,6 +67,19 @@ class Table:
                 continue
             counts["false"] += 1
             self.false.append(f"{case.kind}/{ref}/{category}: {case.inference['completion']!r} [{self._people[ref].row()}]")
+
+    def add_conversation(self, conversation: list[Case]) -> None:
+        """Data that is told by the end of a conversation: whichever answer it was seen in."""
+        memory = Memory()
+        seen = [judged(case, self._register, memory)["exposures"] for case in conversation]
+        last = conversation[-1]
+        self.counts[last.kind]["cases"] += 1
+        found = {(e["subject"], e["category"]) for exposures in seen for e in exposures}
+        for ref, category in last.truth:
+            self.counts[last.kind]["found" if (ref, category) in found else "missed"] += 1
+        for ref, category in found - last.truth:
+            of = {mine for mine, _ in last.truth}
+            self.counts[last.kind]["false"] += ref not in of and not any(self._same(ref, mine, category) for mine in of)
 
     def _same(self, ref: str, mine: str, category: str) -> bool:
         attribute = {"name": "name", "address": "street", "phone": "phone", "email": "email", "postcode_name": "last"}.get(
@@ -107,8 +122,20 @@ def measure(scale: float, seed: int) -> tuple[dict[str, Any], Table]:
     for case in talk:
         table.add(case)
     kinds = [k for k in table.counts if k not in ("plain", "ordinary")]
+    told: dict[str, str] = {}
+    for name in ("seen", "unseen"):
+        for conversation in varied(seed + 4, crowd, max(1, int(40 * scale)), unseen=name == "unseen"):
+            table.add_conversation(conversation)
+        new = [k for k in table.counts if "/" in k and k not in told]
+        told |= dict.fromkeys(new, name)
     figures: dict[str, Any] = table.figures(["plain"], "plain") | table.figures(kinds, "disguised")
     figures |= {f"recall_{k}": table.figures([k], k)[f"{k}_recall"] for k in kinds}
+    for name in ("seen", "unseen"):
+        mine = [k for k, of in told.items() if of == name]
+        figures |= table.figures(mine, f"variations_{name}")
+        for kind in dict.fromkeys(k.partition("/")[0] for k in mine):
+            of_kind = [k for k in mine if k.startswith(kind + "/")]
+            figures[f"{name}_{kind}"] = table.figures(of_kind, kind)[f"{kind}_recall"]
     figures |= {
         "ordinary_conversations": table.counts["ordinary"]["cases"],
         "ordinary_false_leaks": table.counts["ordinary"]["leaks"],
