@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from checkvalve.detection.tokens import Piece
 
 MAX_BLOB: Final = 4096
+MAX_GROUPS: Final = 64  # short ones that belong together
 MAX_CODE: Final = 40  # a number of a letter and what stands around it
 MIN_TEXT: Final = 6  # decoded code points worth reading
 _BLOB = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,6}")
@@ -93,7 +94,7 @@ class Blobs:
         if _GROUP.fullmatch(text) and (size or _looks_grouped(text)):
             self._by_line = by_line if len(self.lines) == 1 else self._by_line
             self.lines.append((text, start, end))
-            if len(text) < size:
+            if len(text) < size or len(self.lines) >= MAX_GROUPS:
                 yield from self._end_of_lines()
 
     def finish(self) -> Iterator[Decoded]:
@@ -141,8 +142,10 @@ def _looks_encoded(text: str) -> bool:
 
 
 def _looks_grouped(text: str) -> bool:
-    """The same of a short group: digits and letters, or capitals inside."""
-    return 4 <= len(text) < 8 and _looks_encoded(text) and not text.isdigit() and not text.isupper() and text.isascii()
+    """The same of a short group: hex with digits and letters, or capitals inside."""
+    if not 4 <= len(text) < 8 or text.isdigit() or text.isupper() or not text.isascii():
+        return False
+    return any(c.isupper() for c in text[1:]) or (any(map(str.isdigit, text)) and _HEX.fullmatch("0000" + text) is not None)
 
 
 def decoded(text: str) -> str:

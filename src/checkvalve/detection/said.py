@@ -21,7 +21,7 @@ from checkvalve.events.pseudonym import MAX_WORDS
 class Said:
     """Turns number words into digits, and lets other words through. To be given numerals, and every word while it `waits`."""
 
-    __slots__ = ("_and", "_common", "_first", "_last", "_part", "_plus", "_repeat", "_room", "_signed", "_total", "waits")
+    __slots__ = ("_and", "_common", "_first", "_last", "_part", "_plus", "_repeat", "_room", "_positive", "_total", "waits")
 
     def __init__(self) -> None:
         self.waits = False
@@ -36,7 +36,7 @@ class Said:
         self._repeat = 0  # times the next digit comes
         self._and: Word | None = None
         self._common = False  # an article, perhaps
-        self._signed = False  # "plus" stands before it
+        self._positive = False  # "plus" stands before it
 
     def word(self, word: Word, last: Word | None) -> list[Word]:
         """What is to be read in its place, numbers that it ends first. `last`: the word before."""
@@ -48,7 +48,7 @@ class Said:
                 self._number(number, word, out, inside=i > 0, company=company)
         elif word.text in said.times and word.kind & Kind.NUMERAL:
             self._end(out)
-            self._first, self._repeat, self._signed = word, said.times[word.text], self._plus
+            self._first, self._repeat, self._positive = word, said.times[word.text], self._plus
         elif self._last is not None and self._and is None and word.text in said.joining and _is_close(word):
             self._and = word
         else:
@@ -66,11 +66,11 @@ class Said:
     def _number(self, number: int, word: Word, out: list[Word], *, inside: bool, company: bool) -> None:
         if self._repeat and self._first is not None:
             digits = str(number) * self._repeat if 0 <= number < 10 else str(abs(number))
-            out.append(_figure(digits, self._first, word, plus=self._signed))
+            out.append(_figure(digits, self._first, word, plus=self._positive))
             self._clear()
         elif not (self._last is not None and (inside or _is_close(word)) and self._added(number, word.text)):
             self._end(out, followed=True)
-            self._first, self._signed = word, self._plus
+            self._first, self._positive = word, self._plus
             self._common = not company and (word.raw == "O" or word.text in numerals().common)
             self._total, self._part = (1000, 0) if number == THOUSAND else (0, abs(number))
             self._room = 999 if number == THOUSAND else 9 if word.text == "dix" else _room(self._part)
@@ -101,7 +101,7 @@ class Said:
         if self._first is not None and self._last is not None:
             digits = str(self._total + self._part)
             article = self._common and not followed
-            out.append(self._first if article else _figure(digits, self._first, self._last, plus=self._signed))
+            out.append(self._first if article else _figure(digits, self._first, self._last, plus=self._positive))
             if self._and is not None:
                 out.append(self._and)
         elif self._first is not None:
