@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from checkvalve.detection.content import load
 from checkvalve.events.pseudonym import fold
@@ -54,7 +54,7 @@ def _pairs(text: str) -> dict[str, int]:
     return {word: int(value) for word, value in (pair.split("=") for pair in fold(text).split())}
 
 
-def _compounds(language: dict[str, str], ten: str, unit: str) -> Iterator[str]:
+def _compounds(language: dict[str, Any], ten: str, unit: str) -> Iterator[str]:
     """A ten and a unit in one word."""
     if joined := language.get("inside"):
         yield f"{'ein' if unit == 'eins' else unit}{joined}{ten}"

@@ -21,7 +21,7 @@ from checkvalve.events.pseudonym import MAX_WORDS
 class Said:
     """Turns number words into digits, and lets other words through. To be given numerals, and every word while it `waits`."""
 
-    __slots__ = ("_and", "_common", "_first", "_last", "_part", "_plus", "_repeat", "_room", "_positive", "_total", "waits")
+    __slots__ = ("_and", "_common", "_first", "_last", "_part", "_plus", "_positive", "_repeat", "_room", "_total", "waits")
 
     def __init__(self) -> None:
         self.waits = False
