@@ -36,7 +36,7 @@ WATCH_MS: Final = 60 * 24 * 3_600_000  # longer than any limit of the shipped la
 REASONS: Final = {
     "leak": "People's data was shown to others. The response has started; a person is needed.",
     "containment_failed": "The way out could not be closed. A person must close it.",
-    "trade_suffered": "Customers do not buy as usual since a step was taken in the shop. A person must decide whether it stays.",
+    "trade_suffered": "Customers buy less than usual since a step was taken. A person must decide whether it stays.",
     "reopened": "Data was shown again after the way out was thought closed.",
     "clock_margin": "A legal time limit is running out.",
     "clock_over": "A legal time limit has passed. File now, with the reasons for the delay.",

@@ -19,7 +19,8 @@ LETTERS = [
 MADE = r"""
 $ids = array();
 foreach (array('ada' => 'de_DE', 'bob' => '', 'cid' => '') as $name => $locale) {
-    $ids[$name] = wp_insert_user(array('user_login' => "letter$name", 'user_pass' => wp_generate_password(), 'user_email' => "$name@example.com", 'locale' => $locale));
+    $user = array('user_login' => "letter$name", 'user_pass' => wp_generate_password(), 'user_email' => "$name@example.com");
+    $ids[$name] = wp_insert_user($user + array('locale' => $locale));
 }
 $order = wc_create_order();
 $order->set_billing_email('gast@example.org');
@@ -29,7 +30,9 @@ echo json_encode($ids + array('guest' => Checkvalve\People\Person::guest_ref('ga
 """
 GONE = r"""
 require_once ABSPATH . 'wp-admin/includes/user.php';
-foreach (get_users(array('search' => 'letter*', 'search_columns' => array('user_login'))) as $user) { wp_delete_user($user->ID); }
+foreach (get_users(array('search' => 'letter*', 'search_columns' => array('user_login'))) as $user) {
+    wp_delete_user($user->ID);
+}
 """
 
 
@@ -99,7 +102,7 @@ def test_letters_not_yet_sent_are_taken_back(shop: Shop, people: dict[str, str])
     assert became(shop) == {}
     assert "To: ada@example.com" not in shop.site.mail
     outcome = [e["unmapped"]["checkvalve"]["outcome"] for e in shop.core.events(7001)]
-    assert [o["detail"] for o in outcome if o["status"] == "released"][0].endswith("2 letters were not sent any more")
+    assert next(o["detail"] for o in outcome if o["status"] == "released").endswith("2 letters were not sent any more")
 
 
 def test_a_mail_server_that_refuses_three_times_is_told(shop: Shop, people: dict[str, str]) -> None:

@@ -106,7 +106,9 @@ def test_few_products_make_most_of_the_sales(lives: World) -> None:
 def test_some_is_refunded_some_left_behind_and_some_is_written(lives: World) -> None:
     refunds = [o for o in lives.orders if o.refunded_cents]
     assert 0.03 < len(refunds) / 20_000 < 0.07
-    assert all(o.refunded_cents <= sum(quantity * cents for _, quantity, cents in o.lines) and o.status == "refunded" for o in refunds)
+    assert all(
+        o.refunded_cents <= sum(quantity * cents for _, quantity, cents in o.lines) and o.status == "refunded" for o in refunds
+    )
     assert len(lives.baskets) == 2500
     kinds = Counter(t.kind for t in lives.texts)
     assert kinds["chat"] > 1500 and kinds["review"] > 1000 and kinds["document"] == 5
