@@ -9,19 +9,21 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx2
 from aiohttp import web
+from sqlalchemy import insert
 from tests.simulators.simulated.sensor import RefusedError, Sensor
 from tests.simulators.simulated.store import PROBE_SKU, Refusal, Store
 
 from checkvalve.events import event as ocsf
+from checkvalve.store.schema import sensors, sites
+from checkvalve.store.state import State
 
 PLUGIN: Final = "shop-assistant/shop-assistant.php"
-CLOSED: Final = ("checkvalve_blocked", "This part of the shop is closed for now.")
+LETTERS: Final = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 @dataclass(slots=True)
@@ -107,20 +109,24 @@ class VirtualFleet:
         self._thread.start()
         self.port = asyncio.run_coroutine_threadsafe(self._serve(), self._loop).result(30)
 
-    def rest_url(self, shop: VirtualShop) -> str:
-        return f"http://127.0.0.1:{self.port}/{shop.number}/wp-json/"
-
-    def pair(self, code: Callable[[], str], versions: Callable[[int], str]) -> None:
-        """Pair every shop with core by a code of its own; each then says which plugins it has."""
-
-        def one(shop: VirtualShop) -> None:
-            name, url = f"Example shop {shop.number}", f"http://127.0.0.1:{self.port}/{shop.number}"
-            shop.sensor.pair(code(), name=name, site_url=url, rest_url=self.rest_url(shop))
+    def adopt(self, core: str, core_key: bytes, state: State, versions: Callable[[int], str]) -> None:
+        """Make core's state know every shop, at once instead of by a code each; each then says which plugins it has."""
+        now = time.time_ns() // 1_000_000
+        rows, keys = [], []
+        for shop in self.shops:
+            site, key = f"s-{''.join(secrets.choice(LETTERS) for _ in range(12))}", secrets.token_bytes(32)
+            shop.sensor.adopt(site=site, core=core, core_key=core_key, pseudonym_key=key)
+            named = {"site": site, "name": f"Example shop {shop.number}"}
+            url = f"http://127.0.0.1:{self.port}/{shop.number}"
+            rows.append({**named, "site_url": url, "rest_url": f"{url}/wp-json/", "pseudonym_key": key, "created_ms": now})
+            public = shop.sensor.key.public_key().public_bytes_raw()
+            keys.append(
+                {**named, "keyid": f"wp.{site}", "kind": "wordpress", "public_key": public, "paired_ms": now, "versions": {}}
+            )
             shop.tell_plugins(versions(shop.number))
-            shop.sensor.flush()
-
-        with ThreadPoolExecutor(max_workers=8) as pool:
-            list(pool.map(one, self.shops))
+        with state.begin() as db:
+            db.execute(insert(sites), rows)
+            db.execute(insert(sensors), keys)
 
     def by_site(self, site: str) -> VirtualShop:
         return next(shop for shop in self.shops if shop.sensor.site == site)

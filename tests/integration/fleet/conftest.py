@@ -6,8 +6,7 @@ import json
 import os
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,7 @@ from tests.wire.core_process import CoreProcess
 from checkvalve.cli.main import run
 from checkvalve.engine import fleet, offline
 from checkvalve.engine.identity import load_identity
-from checkvalve.engine.pairing import Pairing
-from checkvalve.engine.settings import Settings, load_settings
-from checkvalve.engine.surroundings import now_ms
+from checkvalve.engine.settings import load_settings
 from checkvalve.store.state import State, open_state
 
 PASSWORD = "correct horse battery"
@@ -80,7 +77,7 @@ def agency(data: Path, count: int) -> Iterator[Agency]:
     settings = load_settings(data)
     state = open_state(settings.state)
     try:
-        shops.pair(codes(settings, state), lambda number: f"1.9.{number}")
+        shops.adopt(core.url, load_identity(data).core_public, state, lambda number: f"1.9.{number}")
         for name in ("anna", "bert"):
             offline.add_user(settings, name, PASSWORD, ("controller",))
         mine = tuple(shop.sensor.site for shop in shops.shops[1:3])
@@ -98,17 +95,6 @@ def agency(data: Path, count: int) -> Iterator[Agency]:
 def _count(state: State, query: str) -> int:
     with state.read() as db:
         return int(db.exec_driver_sql(query).scalar_one())
-
-
-def codes(settings: Settings, state: State) -> Callable[[], str]:
-    """Pairing codes, one at a time."""
-    pairing, lock = Pairing(state, load_identity(settings.data), settings, lambda _: 1), threading.Lock()
-
-    def code() -> str:
-        with lock:
-            return pairing.new_code("user:test", now_ms())
-
-    return code
 
 
 @pytest.fixture(scope="module")

@@ -79,6 +79,11 @@ class Sensor:
         self._keyid, self.gateway_url, self._next = said["keyid"], said["gateway_url"].rstrip("/"), said["next_sequence"]
         self.site = said["site"]
 
+    def adopt(self, *, site: str, core: str, core_key: bytes, pseudonym_key: bytes) -> None:
+        """As after pairing; somebody else tells core of the key."""
+        self._core, self._core_key, self.pseudonym_key, self.site = core, core_key, pseudonym_key, site
+        self._keyid = f"wp.{site}"
+
     def record(self, class_uid: int, activity_id: int, own: dict[str, Any], *, trace: str, **attributes: Any) -> None:
         """Put one event into the outbox."""
         if not self.paired:
