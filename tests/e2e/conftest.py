@@ -18,7 +18,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         yield built
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it stands, no test of this thread may be asynchronous
 def chromium() -> Iterator[Browser]:
     path = shutil.which("chromium")
     assert path, "chromium is missing; on Debian: apt-get install chromium"
