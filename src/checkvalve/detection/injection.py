@@ -10,7 +10,7 @@ It raises suspicion and blocks nobody by itself: customers do write "ignore my l
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache, lru_cache
 from itertools import accumulate, pairwise
 from typing import Final
@@ -81,7 +81,7 @@ def signs() -> Signs:
 @cache
 def weights() -> Weights:
     raw = load_json("injection_weights")
-    return Weights(**{name: raw[name] for name in Weights.__slots__})
+    return Weights(**{f.name: raw[f.name] for f in fields(Weights)})
 
 
 def score(text: str) -> Score:
