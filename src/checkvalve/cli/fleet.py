@@ -131,6 +131,8 @@ def _status(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(found)
     elif not arguments.fleet:
+        if not found["fleets"]:
+            console.print("nothing was ordered for many shops yet")
         _table(found["fleets"], ("fleet", "status", "stage", "counts", "why"))
     else:
         _table([s for s in found["shops"] if s["status"] != "contained"], ("site", "name", "version", "status", "why"))
