@@ -23,7 +23,7 @@ def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *
     return code, json.loads(said.out) if said.out else {}, said.err
 
 
-@pytest.mark.parametrize(("word", "status", "isolated"), [("approve", "done", 2), ("reject", "refused", 1)])
+@pytest.mark.parametrize(("word", "status", "isolated"), [("approve", "done", 1), ("reject", "refused", 0)])
 def test_a_persons_word_by_command(
     word: str, status: str, isolated: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
