@@ -64,7 +64,7 @@ def test_a_watch_outside_hears_of_core_every_few_minutes_and_nothing_else(
         wait(lambda: watch.calls == ["/beat/checkvalve"], "the first beat, which tells nothing")
         moved[0] = 4 * MINUTE
         looked = here.core.pager.looked_ms
-        wait(lambda: here.core.pager.looked_ms > looked + 3 * MINUTE, "it looks again")
+        wait(lambda: here.core.pager.looked_ms > looked + 3 * MINUTE, "it looks again", 120)
         assert len(watch.calls) == 1
         watch.status = 302  # a watch that was moved is not followed, and said
         moved[0] = 6 * MINUTE
@@ -91,10 +91,10 @@ def test_a_month_after_the_last_test_page_another_goes_out_by_itself_once(
         noon = (datetime.now(UTC) + timedelta(days=35)).replace(hour=10, minute=30)
         noon += timedelta(days=(7 - noon.weekday()) % 7)  # a Monday
         moved[0] = int((noon - datetime.now(UTC)).total_seconds() * 1000)
-        wait(lambda: tried(webhook) == 2, "the rota is tried")
+        wait(lambda: tried(webhook) == 2, "the rota is tried", 120)
         moved[0] += 60 * MINUTE
         looked = here.core.pager.looked_ms
-        wait(lambda: here.core.pager.looked_ms > looked, "it looks again")
+        wait(lambda: here.core.pager.looked_ms > looked, "it looks again", 120)
         assert tried(webhook) == 2
 
 
