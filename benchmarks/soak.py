@@ -37,8 +37,9 @@ from checkvalve.engine.exercise_director import Director, Postbox
 from checkvalve.engine.exercise_hands import HandsInMemory
 from checkvalve.engine.exercise_players import Scripted
 from checkvalve.engine.exercise_shop import GatewayInMemory, ShopInMemory, Wire
-from checkvalve.engine.pipeline import Pipeline, Reducer
+from checkvalve.engine.pipeline import Pipeline
 from checkvalve.engine.rebuilding import copy_kept
+from checkvalve.engine.reducing import Reducer
 from checkvalve.engine.settings import EXERCISE_MARK, Settings, make_private, write_private
 from checkvalve.engine.surroundings import Surroundings
 from checkvalve.events.site import EXERCISE_SITE

@@ -23,7 +23,8 @@ from checkvalve.engine.local_api import Gatekeeper
 from checkvalve.engine.orders import OrderBook
 from checkvalve.engine.paging import Pager
 from checkvalve.engine.pairing import Pairing
-from checkvalve.engine.pipeline import Pipeline, Reducer
+from checkvalve.engine.pipeline import Pipeline
+from checkvalve.engine.reducing import Reducer
 from checkvalve.engine.settings import Settings, is_exercise, make_private, require_private
 from checkvalve.engine.surroundings import REAL, Surroundings, now_ms
 from checkvalve.engine.worker import Worker

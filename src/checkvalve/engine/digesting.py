@@ -19,7 +19,8 @@ from typing import Final
 import msgspec
 
 from checkvalve.engine.errors import EngineError
-from checkvalve.engine.pipeline import Reducer, Registers
+from checkvalve.engine.known_people import Registers
+from checkvalve.engine.reducing import Reducer
 from checkvalve.store.journal import Opened
 from checkvalve.store.state import open_state
 

@@ -26,8 +26,8 @@ from checkvalve.engine.given import read_file as read_file
 from checkvalve.engine.given import read_people as read_people
 from checkvalve.engine.holds import Hold
 from checkvalve.engine.identity import Identity, load_identity
+from checkvalve.engine.known_people import Registers
 from checkvalve.engine.pairing import Pairing
-from checkvalve.engine.pipeline import Registers
 from checkvalve.engine.register import entries as register_of_breaches
 from checkvalve.engine.settings import Settings, make_private
 from checkvalve.events.pseudonym import identifiers

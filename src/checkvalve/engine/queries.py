@@ -34,7 +34,6 @@ from checkvalve.engine.views import (
 from checkvalve.events import event as ocsf
 from checkvalve.incidents.case import Incident
 from checkvalve.incidents.cost import Assumptions
-from checkvalve.notifications.notification import Notification, Wish
 from checkvalve.notifications.register import Entry
 from checkvalve.store.schema import (
     commands,
@@ -187,12 +186,6 @@ def versions(state: State, incident: str, regime: str) -> list[Draft]:
         rows = db.execute(select(notifications).where(mine).order_by(notifications.c.version.desc())).all()
         wrote = {(t.data["regime"], t.data["version"]): t.by for t in db.execute(select(transitions).where(told))}
     return [dataclasses.replace(_draft(r), by=wrote.get((regime, r.version), "core")) for r in rows]
-
-
-def fresh_notice(state: State, incident: str, document: str, wish: Wish, now_ms: int) -> Notification | None:
-    """A draft from what is known now, in the language and for the clock wished; it is not stored."""
-    with state.read() as db:
-        return casework.prepare(db, incident, document, now_ms, wish=wish)
 
 
 def law(state: State, incident: Incident, now_ms: int, lang: str = "en") -> Json:

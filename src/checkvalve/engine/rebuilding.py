@@ -10,7 +10,8 @@ from typing import Final
 from checkvalve.engine.changed import Changed
 from checkvalve.engine.core import open_core
 from checkvalve.engine.offline import opened
-from checkvalve.engine.pipeline import Pipeline, Reducer
+from checkvalve.engine.pipeline import Pipeline
+from checkvalve.engine.reducing import Reducer
 from checkvalve.engine.sealing import SEAL_ENTRIES, Sealer
 from checkvalve.engine.settings import Settings
 from checkvalve.store.archive import Archive

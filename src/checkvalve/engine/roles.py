@@ -21,6 +21,7 @@ from checkvalve.engine.hands import PROBE_PASS_S, PROBE_TYP
 from checkvalve.engine.identity import Identity, load_identity
 from checkvalve.engine.looking import in_core
 from checkvalve.engine.settings import Settings
+from checkvalve.engine.shop_plugins import folder
 from checkvalve.events import jws
 from checkvalve.store.schema import sensors, sites
 from checkvalve.store.state import open_state
@@ -108,9 +109,9 @@ async def _plugins(session: aiohttp.ClientSession, shop: Shop, identity: Identit
     if not isinstance(told, list):
         raise EngineError("shop_away", f"the shop answered {answer.status} and named no plugins; is its plugin up to date?")
     found = [p for p in told if isinstance(p, str)]
-    if missing := sorted(set(only) - {widths.folder(p) for p in found}):
+    if missing := sorted(set(only) - {folder(p) for p in found}):
         raise EngineError("no_plugin", f"not active in this shop: {', '.join(missing)}")
-    return [p for p in found if not only or widths.folder(p) in only][:MAX_PLUGINS]
+    return [p for p in found if not only or folder(p) in only][:MAX_PLUGINS]
 
 
 def _pass(identity: Identity, shop: Shop, trial: Trial | None) -> str:

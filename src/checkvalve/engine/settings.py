@@ -26,10 +26,6 @@ class Settings:
     state_url: str | None = None  # PostgreSQL; without one the state is a file in the data directory
 
     @property
-    def log_dir(self) -> Path:
-        return self.data
-
-    @property
     def state_file(self) -> Path:
         return self.data / "state.db"
 

@@ -12,17 +12,13 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert as upsert  # SQLite reads it as well
 
 from checkvalve.engine.decisions import Decision
+from checkvalve.engine.shop_plugins import folder
 from checkvalve.incidents.case import Incident
 from checkvalve.store.schema import orders, plugin_roles, transitions
 
 TYPE: Final = "roles_tried"
 WIDTHS: Final = ("surface", "except_checkout", "everywhere")
 VARIABLES: Final = ("narrowest", "wider", "widest")  # of the shipped playbooks
-
-
-def folder(plugin: str) -> str:
-    """What a plugin is called where only its folder is known."""
-    return plugin.partition("/")[0].removesuffix(".php")
 
 
 def digest(db: Connection, decision: Decision) -> None:

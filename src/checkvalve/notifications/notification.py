@@ -205,11 +205,6 @@ def _start(regime: str, clock: ClockRule | None, incident: Incident) -> tuple[in
             return (incident.detected_ms, "detection") if stated is None else (stated.at_ms, "stated")
 
 
-def clock_start(document: Document, clock: ClockRule, incident: Incident) -> tuple[int | None, str]:
-    """(ms, detection | stated | suspicion | filing): what this clock of the case counts from; None when it has not started."""
-    return _start(document.id, clock, incident)
-
-
 def clock_due(document: Document, clock: ClockRule, incident: Incident, where: Place | None = None) -> datetime | None:
     """When this clock of the case ends; None while it has no end or has not started."""
     return _due(document, clock, _start(document.id, clock, incident)[0], where)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from checkvalve.posture.shapes import listed, table, words
+from checkvalve.posture.shapes import listed, table, true, words
 from checkvalve.posture.types import Mount, Port, Problem, Service
 
 MAX_EXTENDS: Final = 10
@@ -51,7 +51,7 @@ def read(
         merged = _merge(merged, loaded)
     services = merged.get("services", {})
     networks = table(merged.get("networks"))
-    internal = {n for n, v in networks.items() if isinstance(v, dict) and _true(v.get("internal"))}
+    internal = {n for n, v in networks.items() if isinstance(v, dict) and true(v.get("internal"))}
     found = []
     for name, raw in services.items():
         if not isinstance(raw, dict):
@@ -148,10 +148,6 @@ def _service(file: str, name: str, unfilled: dict[str, Any], environment: Mappin
     )
 
 
-def _true(value: Any) -> bool:
-    return value is True or str(value).lower() in ("true", "yes", "1")
-
-
 def _environment(value: Any) -> dict[str, str]:
     if isinstance(value, dict):
         return {str(k): "" if v is None else str(v) for k, v in value.items()}
@@ -179,7 +175,7 @@ def _mount(item: Any) -> Mount | None:
             bind=bind,
             source=str(item.get("source", "")),
             target=str(item.get("target", "")),
-            read_only=_true(item.get("read_only")),
+            read_only=true(item.get("read_only")),
         )
     source, colon, rest = str(item).partition(":")
     if not colon:

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from checkvalve.posture.rule import Found, Rule
+from checkvalve.posture.shapes import true
 from checkvalve.posture.types import Deployment, Service, Weakness
 
 HOST_DIRECTORIES: Final = re.compile(
@@ -28,13 +29,9 @@ def _list(service: Service, name: str) -> list[str]:
     return [str(v) for v in value] if isinstance(value, list) else []
 
 
-def _on(value: Any) -> bool:
-    return value is True or str(value).lower() in ("true", "yes", "1")
-
-
 def privileged(deployment: Deployment) -> Found:
     def said(s: Service) -> str | None:
-        return "runs privileged" if _on(s.options.get("privileged")) else None
+        return "runs privileged" if true(s.options.get("privileged")) else None
 
     return _each(deployment, said, "root on the host: no container boundary is left", "- privileged: true", True)
 
@@ -92,7 +89,7 @@ def new_privileges(deployment: Deployment) -> Found:
 
 def writable(deployment: Deployment) -> Found:
     def said(s: Service) -> str | None:
-        return None if _on(s.options.get("read_only")) else "has a writable root file system"
+        return None if true(s.options.get("read_only")) else "has a writable root file system"
 
     return _each(deployment, said, "malware stays across restarts", "+ read_only: true\n+ tmpfs: [/tmp]")
 

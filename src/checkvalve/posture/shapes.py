@@ -14,3 +14,7 @@ def listed(value: Any) -> list[Any]:
 
 def table(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def true(value: Any) -> bool:
+    return value is True or str(value).lower() in ("true", "yes", "1")

@@ -192,10 +192,6 @@ class Journal:
                 os.close(descriptor)
             number = end
 
-    def leaf_hashes(self, size: int) -> list[bytes]:
-        data = os.pread(self._leaves, 32 * size, 0)
-        return [data[i : i + 32] for i in range(0, len(data), 32)]
-
     def checkpoint(self) -> bytes:
         return (self.log / "checkpoint").read_bytes()
 

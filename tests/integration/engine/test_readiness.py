@@ -12,8 +12,9 @@ from checkvalve.engine.changed import Changed
 from checkvalve.engine.core import now_ms, open_core
 from checkvalve.engine.errors import EngineError
 from checkvalve.engine.offline import add_user
-from checkvalve.engine.pipeline import Pipeline, Reducer
+from checkvalve.engine.pipeline import Pipeline
 from checkvalve.engine.rebuilding import copy_kept
+from checkvalve.engine.reducing import Reducer
 from checkvalve.engine.settings import Settings, load_settings
 from checkvalve.store.state import open_state
 

@@ -1,8 +1,6 @@
 """An exercise that people play: joined by links on phones, led by a facilitator, in a real browser without scripts."""
 
-import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
+from tests.simulators import browser
 
 from checkvalve.engine import exercise_report
 from checkvalve.engine.settings import Settings
@@ -24,13 +23,8 @@ PHONE = {"width": 360, "height": 780}
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    path = shutil.which("chromium")
-    assert path, "chromium is missing; on Debian: apt-get install chromium"
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses its sandbox to root
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--disable-gpu", "--no-first-run", *sandbox])
-        yield browser
-        browser.close()
+    with browser.chromium() as running:
+        yield running
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from tests.integration.engine.scene import Scene, scene
 from tests.wire.core_process import CoreProcess
 
 from checkvalve.cli.main import run
-from checkvalve.engine import queries
+from checkvalve.engine import casework, queries
 from checkvalve.notifications.documents import documents
 from checkvalve.notifications.notification import Wish, from_json
 from checkvalve.notifications.render import render_docx
@@ -153,10 +153,11 @@ def test_the_console_can_ask_for_law_cost_register_and_a_fresh_draft(desk: Desk)
         assert law["assessment"]["reason_required"]
         assert queries.cost(state, case.incident, now)["total_eur"] > 0
         assert [e.case for e in queries.register(state)] == [desk.case]
-        fresh = queries.fresh_notice(state, desk.case, "gdpr_art34", Wish(lang="fr"), now)
-        assert fresh is not None
-        assert fresh.letters
-        assert queries.fresh_notice(state, "INC-1999-0001", "gdpr_art34", Wish(), now) is None
+        with state.read() as db:
+            fresh = casework.prepare(db, desk.case, "gdpr_art34", now, wish=Wish(lang="fr"))
+            assert fresh is not None
+            assert fresh.letters
+            assert casework.prepare(db, "INC-1999-0001", "gdpr_art34", now, wish=Wish()) is None
     finally:
         state.close()
 

@@ -28,6 +28,7 @@ $order->set_billing_country('DE');
 $order->save();
 echo json_encode($ids + array('guest' => Checkvalve\People\Person::guest_ref('gast@example.org')));
 """
+WAITING = r"global $wpdb; echo $wpdb->get_var('SELECT COUNT(*) FROM ' . Checkvalve\Tables::name('letters'));"
 GONE = r"""
 require_once ABSPATH . 'wp-admin/includes/user.php';
 foreach (get_users(array('search' => 'letter*', 'search_columns' => array('user_login'))) as $user) {
@@ -54,7 +55,7 @@ def became(shop: Shop) -> dict[str, list[str]]:
     for _ in range(20):
         shop.drain()
         if not int(
-            shop.site.php("global $wpdb; echo $wpdb->get_var('SELECT COUNT(*) FROM ' . Checkvalve\\Tables::name('kept'));")
+            shop.site.php(WAITING)
         ):
             break
         time.sleep(0.2)
@@ -111,7 +112,7 @@ def test_a_mail_server_that_refuses_three_times_is_told(shop: Shop, people: dict
     )
     give(shop, order_to(shop, [(people["ada"], 0)]))
     for _ in range(3):
-        shop.site.php("global $wpdb; $wpdb->query('UPDATE ' . Checkvalve\\Tables::name('kept') . ' SET made = 0');")
+        shop.site.php("global $wpdb; $wpdb->query('UPDATE ' . Checkvalve\\Tables::name('letters') . ' SET due = 0');")
         shop.core.sync(shop.sync_url)
     (shop.site.root / "wp-content" / "mu-plugins" / "refusing.php").unlink()
     assert became(shop) == {"failed": [people["ada"]]}
@@ -144,5 +145,6 @@ def test_a_mail_that_came_back_is_told_without_its_address(shop: Shop, people: d
 def test_an_order_that_makes_no_sense_writes_to_nobody(shop: Shop, args: dict[str, Any]) -> None:
     assert give(shop, shop.core.order("write_letters", args))[0][0] == "refused"
     assert (
-        shop.site.php("global $wpdb; echo $wpdb->get_var('SELECT COUNT(*) FROM ' . Checkvalve\\Tables::name('kept'));") == "0"
+        shop.site.php(WAITING)
+        == "0"
     )

@@ -4,6 +4,7 @@ namespace Checkvalve;
 use Checkvalve\Orders\StateFile;
 use Checkvalve\Outbox\Flusher;
 use Checkvalve\Outbox\Outbox;
+use Checkvalve\People\Letters;
 use Checkvalve\People\Register;
 use Checkvalve\Probe\ProbeOrders;
 use Checkvalve\Probe\ProbeProduct;
@@ -23,6 +24,7 @@ final class Installer {
 		Settings::KEYS,
 		StateFile::OPTION,
 		Register::BACKFILL,
+		Letters::TURNED,
 		Flusher::CONTACT,
 		Outbox::DROPPED,
 		Recorder::FAULTS,
@@ -35,6 +37,7 @@ final class Installer {
 		'checkvalve_lock_flush',
 		'checkvalve_lock_orders',
 		'checkvalve_lock_register',
+		'checkvalve_lock_letters',
 		'checkvalve_lock_logs',
 	);
 

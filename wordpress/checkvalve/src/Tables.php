@@ -9,11 +9,12 @@ namespace Checkvalve;
  * orders  every order that was accepted, with what came of it
  * seen    nonces and reports that must count once
  * kept    calls for an isolated plugin, and deliveries of paused webhooks, until they are made
+ * letters one row a person who is to be written to, until the letter was dealt with
  * people  which form of a person core knows last
  */
 final class Tables {
 
-	const NAMES = array( 'outbox', 'orders', 'seen', 'people', 'kept' );
+	const NAMES = array( 'outbox', 'orders', 'seen', 'people', 'kept', 'letters' );
 
 	public static function name( string $table ): string {
 		global $wpdb;
@@ -29,6 +30,7 @@ final class Tables {
 		$seen    = self::name( 'seen' );
 		$people  = self::name( 'people' );
 		$kept    = self::name( 'kept' );
+		$letters = self::name( 'letters' );
 		dbDelta( "CREATE TABLE $outbox (
 			id bigint(20) unsigned NOT NULL AUTO_INCREMENT,
 			seq bigint(20) unsigned DEFAULT NULL,
@@ -69,6 +71,18 @@ final class Tables {
 			made bigint(20) NOT NULL,
 			tries int(11) NOT NULL DEFAULT 0,
 			PRIMARY KEY  (id)
+		) $charset;" );
+		dbDelta( "CREATE TABLE $letters (
+			id bigint(20) unsigned NOT NULL AUTO_INCREMENT,
+			batch varchar(80) NOT NULL,
+			ref varchar(100) NOT NULL,
+			letter int(11) NOT NULL,
+			guest_order bigint(20) unsigned DEFAULT NULL,
+			due bigint(20) NOT NULL,
+			tries int(11) NOT NULL DEFAULT 0,
+			PRIMARY KEY  (id),
+			KEY batch (batch),
+			KEY due (due)
 		) $charset;" );
 	}
 

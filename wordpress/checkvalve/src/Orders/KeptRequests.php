@@ -37,7 +37,7 @@ final class KeptRequests {
 	public static function due( array $isolated ): array {
 		global $wpdb;
 		$due = array();
-		foreach ( (array) $wpdb->get_results( 'SELECT id, plugin FROM ' . Tables::name( 'kept' ) . " WHERE plugin NOT LIKE 'webhook %' AND plugin NOT LIKE 'letter%' ORDER BY id LIMIT 500" ) as $row ) {
+		foreach ( (array) $wpdb->get_results( 'SELECT id, plugin FROM ' . Tables::name( 'kept' ) . " WHERE plugin NOT LIKE 'webhook %' ORDER BY id LIMIT 500" ) as $row ) {
 			if ( ! in_array( $row->plugin, $isolated, true ) ) {
 				$due[] = (int) $row->id;
 			}
@@ -99,7 +99,7 @@ final class KeptRequests {
 
 	private static function room(): bool {
 		global $wpdb;
-		$kept = $wpdb->get_row( 'SELECT COUNT(*) AS calls, SUM(LENGTH(body)) AS bytes FROM ' . Tables::name( 'kept' ) . " WHERE plugin NOT LIKE 'letter%'" );
+		$kept = $wpdb->get_row( 'SELECT COUNT(*) AS calls, SUM(LENGTH(body)) AS bytes FROM ' . Tables::name( 'kept' ) );
 		return $kept && (int) $kept->calls < self::MOST && (int) $kept->bytes < self::WHOLE;
 	}
 

@@ -186,9 +186,7 @@ final class OrderDesk {
 		$this->need_loader();
 		$held = $hand->enact( $rule, $now );
 		try {
-			$hand::LASTS
-				? OrderTable::add( $order, $rule, $token, OrderTable::IN_FORCE, $held, $now )
-				: OrderTable::add( $order, array( 'target' => $rule['target'] ), '', OrderTable::DONE, $held, $now );
+			OrderTable::add( $order, $rule, $token, $hand::LASTS ? OrderTable::IN_FORCE : OrderTable::DONE, $held, $now );
 		} catch ( Refused $refused ) {
 			'' === $held || $hand->undo( $held );
 			throw $refused;

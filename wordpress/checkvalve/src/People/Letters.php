@@ -2,23 +2,24 @@
 namespace Checkvalve\People;
 
 use Checkvalve\Lock;
+use Checkvalve\Orders\OrderTable;
 use Checkvalve\Recorder;
 use Checkvalve\Tables;
 
 /**
- * Letters that wait, and their sending: a few beside each of core's requests and each minute. Core is told of each person
- * once: `sent` (the mail server took it), `failed` (it did not, three times) or `nobody` (no address here).
+ * Letters that wait, and their sending: a few beside each of core's requests and each minute. The texts are those of the
+ * order that asked for them. Core is told of each person once: `sent` (the mail server took it), `failed` (it did not, three
+ * times) or `nobody` (no address here).
  */
 final class Letters {
 
-	const READY  = 'letter ';   // in the table of what is kept, with the batch
-	const SOUGHT = 'letter? ';  // to a guest whose order was not found yet
-	const TEXTS  = 'letters ';  // the texts of a batch
 	const TURNED = 'checkvalve_letters_page'; // the page of orders up to which guests were looked for
 	const TRIES  = 3;
 	const PAUSE  = 300;  // seconds before a refused mail is tried again
 	const LEASE  = 1800; // seconds before one whose sending was cut off is tried again
 	const PAGE   = 100;  // orders looked through at once
+	const GUEST  = 'guest:';
+	const SOUGHT = "ref LIKE 'guest:%' AND guest_order IS NULL"; // a guest whose order was not found yet
 
 	/** What people read where a customer has set no language; any other country reads the shop's. */
 	const READS = array( 'AT' => 'de', 'DE' => 'de', 'LI' => 'de', 'FR' => 'fr', 'MC' => 'fr', 'AU' => 'en', 'CA' => 'en', 'GB' => 'en', 'IE' => 'en', 'US' => 'en' );
@@ -30,11 +31,11 @@ final class Letters {
 		$this->recorder = $recorder;
 	}
 
-	/** @param array<int, array{0: string, 1: int}> $people */
-	public static function queue( string $batch, array $letters, array $people, int $now ): void {
-		self::keep( self::TEXTS . $batch, $letters, $now );
-		foreach ( $people as list( $ref, $number ) ) {
-			self::keep( ( 0 === strpos( $ref, 'guest:' ) ? self::SOUGHT : self::READY ) . $batch, array( 'ref' => $ref, 'letter' => $number ), $now );
+	/** @param array<int, array{0: string, 1: int}> $people Who, and the number of the letter. */
+	public static function queue( string $batch, array $people, int $now ): void {
+		global $wpdb;
+		foreach ( $people as list( $ref, $letter ) ) {
+			$wpdb->query( $wpdb->prepare( 'INSERT INTO ' . Tables::name( 'letters' ) . ' (batch, ref, letter, due, tries) VALUES (%s, %s, %d, %d, 0)', $batch, $ref, $letter, $now ) );
 		}
 		delete_option( self::TURNED );
 	}
@@ -42,21 +43,19 @@ final class Letters {
 	/** @return int Letters that were not sent and will not be. */
 	public static function withdraw( string $batch ): int {
 		global $wpdb;
-		$table = Tables::name( 'kept' );
-		$left  = (int) $wpdb->query( $wpdb->prepare( "DELETE FROM $table WHERE plugin IN (%s, %s)", self::READY . $batch, self::SOUGHT . $batch ) );
-		$wpdb->query( $wpdb->prepare( "DELETE FROM $table WHERE plugin = %s", self::TEXTS . $batch ) );
-		return $left;
+		return (int) $wpdb->query( $wpdb->prepare( 'DELETE FROM ' . Tables::name( 'letters' ) . ' WHERE batch = %s', $batch ) );
 	}
 
 	/** Sends until then. */
 	public function send( int $until ): void {
+		global $wpdb;
 		$lock = new Lock( 'letters' );
-		if ( ! self::any( 'letter%' ) || ! $lock->take( 300 ) ) {
+		if ( ! $wpdb->get_var( 'SELECT id FROM ' . Tables::name( 'letters' ) . ' LIMIT 1' ) || ! $lock->take( 300 ) ) {
 			return;
 		}
 		try {
 			self::look_for_guests( $until );
-			while ( time() < $until && $this->some( self::waiting( time(), 20 ), $until ) ) {
+			while ( time() < $until && $this->some( $until ) ) {
 				continue;
 			}
 		} finally {
@@ -64,7 +63,7 @@ final class Letters {
 		}
 	}
 
-	/** Mail to these addresses came back: core is told whose, never the address. @return int How many of them are people of this shop. */
+	/** Mail to these addresses came back: core is told whose, never the address. @return int How many are addresses. */
 	public function bounced( array $addresses ): int {
 		$refs = array();
 		foreach ( $addresses as $address ) {
@@ -76,50 +75,41 @@ final class Letters {
 		return count( $refs );
 	}
 
-	private static function keep( string $whose, array $body, int $now ): void {
+	/** A few of those that are due. @return bool Whether anything was dealt with. */
+	private function some( int $until ): bool {
 		global $wpdb;
-		$wpdb->query( $wpdb->prepare( 'INSERT INTO ' . Tables::name( 'kept' ) . ' (plugin, body, made, tries) VALUES (%s, %s, %d, 0)', $whose, (string) wp_json_encode( $body ), $now ) );
-	}
-
-	/** @return object[] What may be sent now. `made` is the earliest time of the next try. */
-	private static function waiting( int $now, int $most ): array {
-		global $wpdb;
-		return (array) $wpdb->get_results( $wpdb->prepare( 'SELECT id, plugin, body, tries FROM ' . Tables::name( 'kept' ) . ' WHERE plugin LIKE %s AND made <= %d ORDER BY id LIMIT %d', self::READY . '%', $now, $most ) );
-	}
-
-	/** @param object[] $rows */
-	private function some( array $rows, int $until ): bool {
+		$rows = (array) $wpdb->get_results( $wpdb->prepare( 'SELECT * FROM ' . Tables::name( 'letters' ) . ' WHERE due <= %d AND NOT (' . str_replace( '%', '%%', self::SOUGHT ) . ') ORDER BY id LIMIT 20', time() ) );
 		$told = array();
 		foreach ( $rows as $row ) {
 			if ( time() >= $until ) {
 				break;
 			}
-			$batch = substr( $row->plugin, strlen( self::READY ) );
-			$body  = (array) json_decode( $row->body, true );
-			$came  = $this->one( $row, $batch, (int) $body['letter'], self::reader( $body ) );
+			$came = $this->one( $row, self::reader( $row ) );
 			if ( '' !== $came ) {
-				$told[ $batch ][ $came ][] = $body['ref'];
+				$told[ $row->batch ][ $came ][] = $row->ref;
 			}
 		}
 		foreach ( $told as $batch => $what ) {
 			$this->tell( (string) $batch, $what );
-			self::any( self::READY . $batch ) || self::any( self::SOUGHT . $batch ) || self::withdraw( (string) $batch );
 		}
 		return (bool) $told;
 	}
 
-	/** @param array{0: string, 1: string}|null $reader Address and language. */
-	private function one( object $row, string $batch, int $number, ?array $reader ): string {
+	/**
+	 * @param array{0: string, 1: string}|null $reader Address and language.
+	 * @return string What came of it; empty when it is tried again.
+	 */
+	private function one( object $row, ?array $reader ): string {
 		global $wpdb;
-		$table  = Tables::name( 'kept' );
-		$letter = $reader ? self::letter( $batch, $number, $reader[1] ) : null;
+		$table  = Tables::name( 'letters' );
+		$letter = $reader ? self::letter( $row, $reader[1] ) : null;
 		$tries  = (int) $row->tries + 1;
 		if ( null !== $letter ) {
 			// Noted before it is sent: one whose sending was cut off waits, instead of being sent with each request.
-			$wpdb->query( $wpdb->prepare( "UPDATE $table SET tries = %d, made = %d WHERE id = %d", $tries, time() + self::LEASE, $row->id ) );
+			$wpdb->query( $wpdb->prepare( "UPDATE $table SET tries = %d, due = %d WHERE id = %d", $tries, time() + self::LEASE, $row->id ) );
 			$sent = wp_mail( $reader[0], $letter['subject'], $letter['body'] );
 			if ( ! $sent && $tries < self::TRIES ) {
-				$wpdb->query( $wpdb->prepare( "UPDATE $table SET made = %d WHERE id = %d", time() + self::PAUSE, $row->id ) );
+				$wpdb->query( $wpdb->prepare( "UPDATE $table SET due = %d WHERE id = %d", time() + self::PAUSE, $row->id ) );
 				return '';
 			}
 		}
@@ -127,26 +117,21 @@ final class Letters {
 		return null === $letter ? 'nobody' : ( $sent ? 'sent' : 'failed' );
 	}
 
-	private static function any( string $like ): bool {
-		global $wpdb;
-		return (bool) $wpdb->get_var( $wpdb->prepare( 'SELECT id FROM ' . Tables::name( 'kept' ) . ' WHERE plugin LIKE %s LIMIT 1', $like ) );
-	}
-
 	/** @return array{subject: string, body: string}|null */
-	private static function letter( string $batch, int $number, string $language ): ?array {
-		global $wpdb;
-		$texts  = $wpdb->get_var( $wpdb->prepare( 'SELECT body FROM ' . Tables::name( 'kept' ) . ' WHERE plugin = %s', self::TEXTS . $batch ) );
-		$spoken = (array) ( json_decode( (string) $texts, true )[ $number ] ?? array() );
+	private static function letter( object $row, string $language ): ?array {
+		$order  = OrderTable::find( $row->batch );
+		$rule   = $order ? (array) json_decode( $order->rule, true ) : array();
+		$spoken = (array) ( $rule['letters'][ (int) $row->letter ] ?? array() );
 		return $spoken[ $language ] ?? $spoken['en'] ?? ( $spoken ? reset( $spoken ) : null );
 	}
 
 	/** @return array{0: string, 1: string}|null Address and language; null when there is nobody. */
-	private static function reader( array $body ): ?array {
-		if ( isset( $body['order'] ) ) {
-			$order = wc_get_order( $body['order'] );
+	private static function reader( object $row ): ?array {
+		if ( 0 === strpos( $row->ref, self::GUEST ) ) {
+			$order = (int) $row->guest_order > 0 ? wc_get_order( (int) $row->guest_order ) : null;
 			return $order ? array( $order->get_billing_email(), self::language( '', $order->get_billing_country() ) ) : null;
 		}
-		$user = 0 === strpos( $body['ref'], 'customer:' ) ? get_userdata( (int) substr( $body['ref'], strlen( 'customer:' ) ) ) : false;
+		$user = get_userdata( (int) substr( $row->ref, strlen( 'customer:' ) ) );
 		if ( ! $user || ! is_email( $user->user_email ) ) {
 			return null;
 		}
@@ -160,35 +145,31 @@ final class Letters {
 	/** Guests are nowhere but in their orders, which are looked through once for all of them, in portions. */
 	private static function look_for_guests( int $until ): void {
 		global $wpdb;
-		$table  = Tables::name( 'kept' );
-		$sought = array();
-		foreach ( (array) $wpdb->get_results( $wpdb->prepare( "SELECT id, plugin, body FROM $table WHERE plugin LIKE %s", self::SOUGHT . '%' ) ) as $row ) {
-			$sought[ (string) json_decode( $row->body, true )['ref'] ][] = $row;
-		}
-		$page = (int) get_option( self::TURNED, 0 );
+		$sought = array_flip( (array) $wpdb->get_col( 'SELECT DISTINCT ref FROM ' . Tables::name( 'letters' ) . ' WHERE ' . self::SOUGHT ) );
+		$page   = (int) get_option( self::TURNED, 0 );
 		while ( $sought && time() < $until ) {
 			$orders = function_exists( 'wc_get_orders' ) ? wc_get_orders( array( 'type' => 'shop_order', 'limit' => self::PAGE, 'paged' => ++$page, 'orderby' => 'ID', 'order' => 'DESC', 'return' => 'objects' ) ) : array();
 			foreach ( $orders as $order ) {
 				$ref = 0 === (int) $order->get_customer_id() ? Person::guest_ref( (string) $order->get_billing_email() ) : '';
-				self::ready( $sought[ $ref ] ?? array(), array( 'order' => $order->get_id() ) );
-				unset( $sought[ $ref ] );
+				if ( isset( $sought[ $ref ] ) ) {
+					self::found( $ref, (int) $order->get_id() );
+					unset( $sought[ $ref ] );
+				}
 			}
 			if ( ! $orders ) {
-				array_map( array( self::class, 'ready' ), $sought );
+				foreach ( array_keys( $sought ) as $ref ) {
+					self::found( (string) $ref, 0 );
+				}
 				$sought = array();
 			}
 		}
 		$sought ? update_option( self::TURNED, $page, false ) : delete_option( self::TURNED );
 	}
 
-	/** @param object[] $rows */
-	private static function ready( array $rows, array $found = array() ): void {
+	/** @param int $order Of this guest; 0: there is none. */
+	private static function found( string $ref, int $order ): void {
 		global $wpdb;
-		foreach ( $rows as $row ) {
-			$batch = substr( $row->plugin, strlen( self::SOUGHT ) );
-			$body  = (string) wp_json_encode( (array) json_decode( $row->body, true ) + $found );
-			$wpdb->query( $wpdb->prepare( 'UPDATE ' . Tables::name( 'kept' ) . ' SET plugin = %s, body = %s WHERE id = %d', self::READY . $batch, $body, $row->id ) );
-		}
+		$wpdb->query( $wpdb->prepare( 'UPDATE ' . Tables::name( 'letters' ) . ' SET guest_order = %d WHERE ref = %s AND guest_order IS NULL', $order, $ref ) );
 	}
 
 	private function tell( string $batch, array $what ): void {

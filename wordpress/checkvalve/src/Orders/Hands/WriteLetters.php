@@ -32,11 +32,12 @@ final class WriteLetters extends Hand {
 				throw new Refused( 'refused', 'write_letters needs people as ["customer:7", number of the letter]' );
 			}
 		}
+		// The letters stay with the order, where they are read from while they are sent.
 		return array( 'target' => count( $people ) . ' people', 'batch' => self::text( $args, 'batch', 80 ), 'letters' => $letters, 'people' => $people );
 	}
 
 	public function enact( array $rule, int $now ): string {
-		Letters::queue( $rule['batch'], $rule['letters'], $rule['people'], $now );
+		Letters::queue( $rule['batch'], $rule['people'], $now );
 		return $rule['batch'];
 	}
 
