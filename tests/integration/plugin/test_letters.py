@@ -54,9 +54,7 @@ def became(shop: Shop) -> dict[str, list[str]]:
     """What core was told of, once everything was dealt with."""
     for _ in range(20):
         shop.drain()
-        if not int(
-            shop.site.php(WAITING)
-        ):
+        if not int(shop.site.php(WAITING)):
             break
         time.sleep(0.2)
     shop.drain()
@@ -144,7 +142,4 @@ def test_a_mail_that_came_back_is_told_without_its_address(shop: Shop, people: d
 )
 def test_an_order_that_makes_no_sense_writes_to_nobody(shop: Shop, args: dict[str, Any]) -> None:
     assert give(shop, shop.core.order("write_letters", args))[0][0] == "refused"
-    assert (
-        shop.site.php(WAITING)
-        == "0"
-    )
+    assert shop.site.php(WAITING) == "0"
